@@ -1,0 +1,89 @@
+//! The permanent event log: envelope, names, topics and partitions.
+//!
+//! An event is written in the transaction of the change that it reports. Payloads hold ids, never
+//! personal text, so that erasure and rebuilding stay possible.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CourseId, EventId, InstitutionId, Micros, UserId};
+
+/// Number of partitions of the log; an aggregate always falls into the same one.
+pub const PARTITIONS: i64 = 16;
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Identity.
+    pub event_id: EventId,
+    /// `noun.verbed`, one of [`TYPES`].
+    pub event_type: String,
+    /// When.
+    pub timestamp: Micros,
+    /// Which part of the product wrote it.
+    pub source_service: String,
+    /// Tenant.
+    pub institution_id: InstitutionId,
+    /// Who acted; `None` for the operator and for jobs.
+    pub user_id: Option<UserId>,
+    /// The course concerned.
+    pub course_id: Option<CourseId>,
+    /// Login session.
+    pub session_id: Option<String>,
+    /// Ties a request, its jobs and its events together.
+    pub correlation_id: Option<String>,
+    /// What the order is kept for: the id of the changed thing.
+    pub aggregate_id: String,
+    /// Ids and numbers.
+    pub payload: serde_json::Value,
+}
+
+/// Event types and the topic of each, as asked for in the contract, and ours beside them.
+pub const TYPES: &[(&str, &str)] = &[
+    ("institution.created", "lms.users.events"),
+    ("user.created", "lms.users.events"),
+    ("user.updated", "lms.users.events"),
+    ("user.enrolled", "lms.users.events"),
+    ("user.deactivated", "lms.users.events"),
+    ("role.granted", "lms.users.events"),
+    ("role.revoked", "lms.users.events"),
+    ("session.started", "lms.users.events"),
+    ("session.ended", "lms.users.events"),
+    ("course.created", "lms.courses.events"),
+    ("course.updated", "lms.courses.events"),
+    ("course.published", "lms.courses.events"),
+    ("module.added", "lms.courses.events"),
+    ("content.updated", "lms.courses.events"),
+    ("enrollment.created", "lms.enrollments.events"),
+    ("enrollment.updated", "lms.enrollments.events"),
+    ("progress.initialized", "lms.enrollments.events"),
+    ("module.started", "lms.enrollments.events"),
+    ("module.completed", "lms.enrollments.events"),
+    ("course.completed", "lms.enrollments.events"),
+    ("file.uploaded", "lms.content.events"),
+    ("content.accessed", "lms.content.events"),
+    ("content.ingestion_started", "lms.content.events"),
+    ("content.stage_completed", "lms.content.events"),
+    ("content.text_published", "lms.content.events"),
+    ("content.chunks_embedded", "lms.content.events"),
+    ("content.ingestion_completed", "lms.content.events"),
+    ("content.ingestion_failed", "lms.content.events"),
+    ("llm.processing_requested", "lms.content.events"),
+    ("search.performed", "lms.analytics.events"),
+    ("tutor.answered", "lms.analytics.events"),
+    ("scope.calibrated", "lms.analytics.events"),
+];
+
+/// The topic of an event type; `None` when the type is not registered.
+#[must_use]
+pub fn topic(event_type: &str) -> Option<&'static str> {
+    TYPES.iter().find(|(name, _)| *name == event_type).map(|(_, topic)| *topic)
+}
+
+/// The partition of an aggregate: FNV-1a of its id, modulo [`PARTITIONS`].
+#[must_use]
+pub fn partition(aggregate_id: &str) -> i64 {
+    let hash = aggregate_id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    i64::try_from(hash % 16).unwrap_or_default()
+}

@@ -1,0 +1,201 @@
+//! Ingestion: kinds of source, stages, typed outcomes and failures.
+
+use serde::{Deserialize, Serialize};
+
+/// Where content comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// A plain folder.
+    Dir,
+    /// A git repository: local, bundle or https.
+    Git,
+    /// A SCORM 1.2 or 2004 package.
+    Scorm,
+    /// One document.
+    File,
+    /// A recording with captions.
+    Video,
+}
+
+impl SourceKind {
+    /// The spelling used in rows and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dir => "dir",
+            Self::Git => "git",
+            Self::Scorm => "scorm",
+            Self::File => "file",
+            Self::Video => "video",
+        }
+    }
+
+    /// The kind of that spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Dir, Self::Git, Self::Scorm, Self::File, Self::Video].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The stages of an ingestion, in order; each is one checkpointed, idempotent job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Take the source's bytes into blobs and list its documents.
+    Fetch,
+    /// Parse documents into blocks and cut them into chunks.
+    Chunk,
+    /// Make the new version the current one: tree, lessons and keyword search in one transaction.
+    Publish,
+    /// Make vectors of the chunks that have none.
+    Embed,
+    /// Calibrate the scope gate, mirror vectors, close.
+    Index,
+}
+
+impl Stage {
+    /// All, in order.
+    pub const ALL: [Self; 5] = [Self::Fetch, Self::Chunk, Self::Publish, Self::Embed, Self::Index];
+
+    /// The spelling used in rows, jobs and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Chunk => "chunk",
+            Self::Publish => "publish",
+            Self::Embed => "embed",
+            Self::Index => "index",
+        }
+    }
+
+    /// The stage after this one.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| *stage > self)
+    }
+
+    /// The stage of that spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
+    }
+}
+
+/// How an ingestion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Everything was read.
+    Succeeded,
+    /// Something could not be read; the rest is there and the error says what.
+    Partial,
+    /// Nothing was imported.
+    Failed,
+}
+
+impl Outcome {
+    /// The spelling used in rows.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A typed failure of an ingestion: a stable code, and a sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Stable code, one of [`failure`].
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of `code`.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+}
+
+/// The stable failure codes.
+pub mod failure {
+    /// The path or address does not exist.
+    pub const NOT_FOUND: &str = "NOT_FOUND";
+    /// The file exists and cannot be read.
+    pub const UNREADABLE: &str = "UNREADABLE";
+    /// Not a zip, or a damaged one.
+    pub const BROKEN_ARCHIVE: &str = "BROKEN_ARCHIVE";
+    /// The archive breaks a limit or hides something: bomb, traversal, link, encryption.
+    pub const HOSTILE_ARCHIVE: &str = "HOSTILE_ARCHIVE";
+    /// No `imsmanifest.xml`, or one that is not valid.
+    pub const BAD_MANIFEST: &str = "BAD_MANIFEST";
+    /// A document's format is known and its bytes are broken.
+    pub const BAD_DOCUMENT: &str = "BAD_DOCUMENT";
+    /// The format is not one that we read.
+    pub const UNSUPPORTED_FORMAT: &str = "UNSUPPORTED_FORMAT";
+    /// A PDF that needs a password.
+    pub const PASSWORD_PROTECTED: &str = "PASSWORD_PROTECTED";
+    /// No text layer: needs OCR.
+    pub const NO_TEXT: &str = "NO_TEXT";
+    /// A recording with no captions and no transcriber.
+    pub const NO_CAPTIONS: &str = "NO_CAPTIONS";
+    /// A git repository could not be read.
+    pub const GIT_FAILED: &str = "GIT_FAILED";
+    /// The source is larger than the limits allow.
+    pub const TOO_LARGE: &str = "TOO_LARGE";
+    /// The parser was stopped by its sandbox.
+    pub const PARSER_KILLED: &str = "PARSER_KILLED";
+    /// The source has no document that we can read.
+    pub const EMPTY: &str = "EMPTY";
+    /// Some documents could not be read; the message names them.
+    pub const PARTLY_READ: &str = "PARTLY_READ";
+    /// The embedding model failed; text is searchable, run again to embed.
+    pub const EMBEDDING_FAILED: &str = "EMBEDDING_FAILED";
+    /// Cancelled by a person.
+    pub const CANCELLED: &str = "CANCELLED";
+    /// A defect.
+    pub const INTERNAL: &str = "INTERNAL";
+}
+
+/// What one stage did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageReport {
+    /// Which.
+    pub name: String,
+    /// `succeeded`, `partial`, `failed` or `skipped`.
+    pub outcome: String,
+    /// Wall time spent, over all tries.
+    pub seconds: f64,
+}
+
+/// What an ingestion did: the JSON that `lyceum ingest --json` prints last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why not everything was read.
+    pub error: Option<Failure>,
+    /// Slug of the course.
+    pub course: String,
+    /// Modules of this source version.
+    pub modules: i64,
+    /// Lessons of this source version.
+    pub lessons: i64,
+    /// Chunks of this source version.
+    pub chunks: i64,
+    /// Chunks embedded by this run.
+    pub embedded: i64,
+    /// What a reader should know; content was kept.
+    pub warnings: Vec<crate::document::Warning>,
+    /// Times of the stages.
+    pub stages: Vec<StageReport>,
+}

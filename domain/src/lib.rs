@@ -1,0 +1,30 @@
+//! The rules of Lyceum without I/O: what a course, a chunk, a citation, a right or an event is.
+//!
+//! Nothing here opens a file, a socket or a database, and nothing asks a clock: time and ids come
+//! in as arguments.
+
+#![warn(missing_docs)]
+
+pub mod chunk;
+pub mod course;
+pub mod document;
+pub mod enrollment;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod ingestion;
+pub mod institution;
+pub mod job;
+pub mod locator;
+pub mod policy;
+pub mod text;
+pub mod tutor;
+pub mod user;
+pub mod wire;
+
+pub use error::{Error, ErrorKind, FieldError};
+pub use id::*;
+pub use locator::{Locator, LocatorKind};
+
+/// Microseconds since the Unix epoch, UTC.
+pub type Micros = i64;

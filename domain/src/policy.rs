@@ -1,0 +1,1 @@
+//! Rights: filled by the table of actions.

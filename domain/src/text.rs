@@ -1,0 +1,133 @@
+//! Text analysis shared by indexing, search and the tutor: terms, stop words, sentences.
+//!
+//! Both databases index what [`terms`] yields, so that both rank alike.
+
+use rust_stemmers::{Algorithm, Stemmer};
+use unicode_normalization::UnicodeNormalization;
+
+/// Words that carry no topic; questions keep none of them.
+const STOP_WORDS: &[&str] = &[
+    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been",
+    "before", "being", "between", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "done", "each",
+    "for", "from", "get", "got", "had", "has", "have", "having", "he", "her", "here", "his", "how", "i", "if", "in",
+    "into", "is", "it", "its", "just", "let", "may", "me", "might", "more", "most", "must", "my", "no", "not", "of",
+    "on", "only", "or", "other", "our", "out", "over", "own", "same", "shall", "she", "should", "so", "some", "such",
+    "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too",
+    "under", "until", "up", "us", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who",
+    "whom", "whose", "why", "will", "with", "would", "you", "your",
+];
+
+/// Whether `word` (lower case) carries no topic.
+#[must_use]
+pub fn is_stop_word(word: &str) -> bool {
+    STOP_WORDS.binary_search(&word).is_ok()
+}
+
+/// Lower-cased words without accents: letters, digits and `_`, in order, stop words included.
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
+    let folded: String = text
+        .nfd()
+        .filter(|c| !unicode_normalization::char::is_combining_mark(*c))
+        .flat_map(char::to_lowercase)
+        .collect();
+    folded
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The index terms of a text: stemmed words without stop words, in order, with repeats.
+/// A word with `_` is kept whole and also split.
+#[must_use]
+pub fn terms(text: &str) -> Vec<String> {
+    let stemmer = Stemmer::create(Algorithm::English);
+    let mut terms = Vec::new();
+    let mut push = |word: &str| {
+        if !is_stop_word(word) && word.len() <= 64 {
+            terms.push(stemmer.stem(word).into_owned());
+        }
+    };
+    for word in words(text) {
+        push(&word);
+        if word.contains('_') {
+            word.split('_').filter(|part| !part.is_empty()).for_each(&mut push);
+        }
+    }
+    terms
+}
+
+/// Byte ranges of the sentences of a text, in order, without surrounding white space.
+///
+/// A sentence ends at `.`, `!` or `?` (with closing quotes or brackets) before white space and a
+/// capital, digit or quote, or at a line break. Common abbreviations do not end one.
+#[must_use]
+pub fn sentences(text: &str) -> Vec<(usize, usize)> {
+    const ABBREVIATIONS: &[&str] =
+        &["e.g.", "i.e.", "etc.", "vs.", "dr.", "mr.", "mrs.", "ms.", "fig.", "no.", "st.", "cf.", "approx.", "prof."];
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    let mut push = |from: usize, to: usize| {
+        let slice = text.get(from..to).unwrap_or_default();
+        let trimmed = slice.trim();
+        if !trimmed.is_empty() {
+            let lead = slice.len() - slice.trim_start().len();
+            ranges.push((from + lead, from + lead + trimmed.len()));
+        }
+    };
+    let chars: Vec<(usize, char)> = text.char_indices().collect();
+    let mut i = 0;
+    while let Some(&(at, c)) = chars.get(i) {
+        if c == '\n' {
+            push(start, at);
+            start = at + 1;
+        } else if matches!(c, '.' | '!' | '?') {
+            let mut j = i + 1;
+            while chars.get(j).is_some_and(|(_, c)| matches!(c, '"' | '\'' | ')' | ']' | '\u{201d}' | '\u{2019}' | '.' | '!' | '?')) {
+                j += 1;
+            }
+            let end = chars.get(j).map_or(text.len(), |(at, _)| *at);
+            let spaced = chars.get(j).is_some_and(|(_, c)| *c == ' ' || *c == '\t');
+            let mut k = j;
+            while chars.get(k).is_some_and(|(_, c)| *c == ' ' || *c == '\t') {
+                k += 1;
+            }
+            let opens = chars.get(k).is_some_and(|(_, c)| !c.is_lowercase());
+            let word = text.get(start..end).and_then(|s| s.split_whitespace().last()).unwrap_or_default().to_lowercase();
+            let abbreviated = c == '.'
+                && (ABBREVIATIONS.contains(&word.as_str()) || (word.len() == 2 && word.starts_with(char::is_alphabetic)));
+            if spaced && opens && !abbreviated {
+                push(start, end);
+                start = end;
+                i = j;
+                continue;
+            }
+        }
+        i += 1;
+    }
+    push(start, text.len());
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_words_are_sorted_for_the_search() {
+        assert!(STOP_WORDS.is_sorted());
+    }
+
+    #[test]
+    fn sentences_keep_abbreviations_together() {
+        let text = "Use a loop, e.g. \u{201c}for\u{201d}. It ends.\nNext line";
+        let got: Vec<&str> = sentences(text).into_iter().map(|(a, b)| &text[a..b]).collect();
+        assert_eq!(got, ["Use a loop, e.g. \u{201c}for\u{201d}.", "It ends.", "Next line"]);
+    }
+
+    #[test]
+    fn terms_fold_accents_and_split_identifiers() {
+        assert_eq!(terms("The naïve read_line functions"), ["naiv", "read_lin", "read", "line", "function"]);
+    }
+}

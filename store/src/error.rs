@@ -1,0 +1,82 @@
+//! One error of the store, mapped into the closed [`ErrorKind`].
+
+use domain::ErrorKind;
+
+/// What can go wrong with stored state.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A rule of the domain was broken inside a transaction; it was rolled back.
+    #[error(transparent)]
+    Domain(#[from] domain::Error),
+    /// A row breaks a constraint.
+    #[error("conflict with what is stored: {0}")]
+    Conflict(String),
+    /// The database cannot be reached or is busy.
+    #[error("database unavailable: {0}")]
+    Unavailable(String),
+    /// The database refused a statement or returned something that a row cannot be read from.
+    #[error("database error: {0}")]
+    Database(String),
+    /// A stored value does not parse.
+    #[error("stored value of \"{column}\" is damaged: {reason}")]
+    Damaged {
+        /// Column or file.
+        column: String,
+        /// Why.
+        reason: String,
+    },
+    /// A blob could not be read or written.
+    #[error("blob \"{key}\": {source}")]
+    Blob {
+        /// Storage key.
+        key: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Another process owns the data directory.
+    #[error("data directory \"{0}\" is in use by another process")]
+    Owned(String),
+    /// The lease of a job was lost; the result is discarded.
+    #[error("lease lost: another worker holds this job")]
+    Fenced,
+}
+
+/// Result of the store.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// What callers must tell apart.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Domain(error) => error.kind,
+            Self::Conflict(_) | Self::Fenced => ErrorKind::Conflict,
+            Self::Unavailable(_) | Self::Owned(_) => ErrorKind::Unavailable,
+            Self::Database(_) | Self::Damaged { .. } | Self::Blob { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(inner) if inner.is_unique_violation() || inner.is_foreign_key_violation() || inner.is_check_violation() => {
+                Self::Conflict(inner.message().to_owned())
+            }
+            sqlx::Error::Database(inner) if inner.code().is_some_and(|code| code == "5" || code.starts_with("57P")) => {
+                Self::Unavailable(inner.message().to_owned())
+            }
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Unavailable(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}
+
+impl From<Error> for domain::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Domain(inner) => inner,
+            other => Self::new(other.kind(), other.to_string()),
+        }
+    }
+}

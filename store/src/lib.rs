@@ -1,0 +1,13 @@
+//! Every outside state behind ports: rows, blobs, vectors, bus, cache and queue, with their embedded adapters.
+//!
+//! Only this crate names sqlx. One set of queries runs on SQLite and PostgreSQL; a caller gets a
+//! transaction ([`Tx`]) from [`Store::read`] or [`Store::write`] and passes it to the functions of [`sql`].
+
+#![warn(missing_docs)]
+
+mod db;
+mod error;
+pub mod sql;
+
+pub use db::{Store, StoreOptions, Tx};
+pub use error::{Error, Result};

@@ -1,0 +1,2 @@
+//! The queries, one file per aggregate.
+
