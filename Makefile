@@ -1,0 +1,43 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+
+SHELL := /bin/bash
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum/target
+DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/lyceum/demo
+LYCEUM := $(CARGO_TARGET_DIR)/debug/lyceum
+
+.PHONY: help run bin test test-long audit fmt lint setup setup-test openapi
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## check the machine for what `make run` needs; install it as root, or print one command
+	@scripts/setup.sh run
+
+setup-test: ## the same for `make test`
+	@scripts/setup.sh test
+
+bin: setup ## build the binary, fetch the embedding model, print the binary's path last
+	@cargo build --locked --bin lyceum 1>&2
+	@$(LYCEUM) model pull 1>&2 || echo "No embedding model: keyword search only. Try again with: $(LYCEUM) model pull" 1>&2
+	@echo $(LYCEUM)
+
+run: bin ## build, fetch the model, make the demo school, print its scorecard, keep serving
+	@$(LYCEUM) demo --data-dir $(DATA_DIR) --serve
+
+test: setup-test ## everything a change must pass: format, lints, suites on SQLite and PostgreSQL
+	@scripts/test.sh
+
+test-long: setup-test ## kill -9, canaries, hostile replies at full length
+	@scripts/test-long.sh
+
+audit: ## licences, advisories, bans (needs cargo-deny)
+	cargo deny check
+
+fmt: ## format
+	cargo fmt --all
+
+lint: ## lints as CI runs them
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+openapi: ## write api/openapi.json anew
+	cargo run --quiet --bin lyceum -- export-openapi > api/openapi.json

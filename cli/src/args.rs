@@ -1,0 +1,439 @@
+//! The command line: verbs, flags, help texts with examples.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A whole school in one binary: courses from real content, a tutor that cites or says no.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lyceum",
+    version,
+    after_help = "Examples:\n  lyceum demo                                          make a demo school and print its scorecard\n  lyceum serve                                         serve the school in the data directory\n  lyceum ingest dir ./my-course --course my-course     turn a folder into a course\n  lyceum tutor ask --course my-course \"What is ...?\"    ask its tutor\n\nExit codes: 0 ok, 1 failed, 2 usage, 3 partial, 4 not found, 5 refused by policy, 75 try later, 78 bad configuration."
+)]
+pub(crate) struct Cli {
+    /// Folder that holds the school
+    #[arg(long, global = true, env = "LYCEUM_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file (default: DIR/lyceum.toml when it exists)
+    #[arg(long, global = true, env = "LYCEUM_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON, one object a line, instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say what would be done and change nothing
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+    /// Institution to act in (default: the only one there is)
+    #[arg(long, global = true, value_name = "SLUG")]
+    pub(crate) institution: Option<String>,
+    /// Act as this user, with that user's rights (default: the operator, who owns the data directory)
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub(crate) as_user: Option<String>,
+    /// Verb
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the school over HTTP until a signal comes
+    #[command(after_help = "Examples:\n  lyceum serve\n  lyceum --data-dir /srv/school serve --listen 127.0.0.1:9000")]
+    Serve(ServeArgs),
+    /// Build a demo school from bundled content, check every promise, print a scorecard
+    #[command(after_help = "Examples:\n  lyceum demo --data-dir ./demo-school --json\n  lyceum demo --serve        go on serving afterwards")]
+    Demo(DemoArgs),
+    /// Check the machine: what is there, what is missing, what each absence costs
+    Doctor,
+    /// Bring content in: a folder, a git repository, a SCORM package, a document, a video
+    #[command(subcommand, after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro")]
+    Ingest(IngestCommand),
+    /// See and mend queued work
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Fetch, check and try models
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Courses
+    #[command(subcommand)]
+    Course(CourseCommand),
+    /// Users and their roles
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Institutions
+    #[command(subcommand)]
+    Institution(InstitutionCommand),
+    /// Enrolments
+    #[command(subcommand)]
+    Enrol(EnrolCommand),
+    /// Search a course
+    #[command(after_help = "Examples:\n  lyceum search --course intro \"borrow checker\" --limit 5\n  lyceum search --course intro --batch queries.txt --json")]
+    Search(SearchArgs),
+    /// The course tutor
+    #[command(subcommand)]
+    Tutor(TutorCommand),
+    /// Check the invariants of everything stored
+    Verify,
+    /// Vector index: reconcile with the rows, or rebuild from them
+    #[command(subcommand)]
+    Index(IndexCommand),
+    /// Measure quality against datasets
+    #[command(subcommand)]
+    Eval(EvalCommand),
+    /// Show and check the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the OpenAPI document
+    ExportOpenapi,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address and port (the next free port is taken, and printed, when this one is in use)
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Roles to run in this process, by comma: all, api, gateway, worker, ingest
+    #[arg(long, default_value = "all", value_delimiter = ',')]
+    pub(crate) role: Vec<String>,
+    /// Address for workers that dial in (off unless given)
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) worker_listen: Option<String>,
+    /// Gateway that this process's worker dials (with --role worker)
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) gateway: Option<String>,
+    /// Token shown to the gateway
+    #[arg(long, env = "LYCEUM_WORKER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Go on serving the demo school afterwards
+    #[arg(long)]
+    pub(crate) serve: bool,
+    /// Address and port to serve at
+    #[arg(long, value_name = "ADDR:PORT", requires = "serve")]
+    pub(crate) listen: Option<String>,
+    /// Do without the embedding model, to see what keyword search alone does
+    #[arg(long)]
+    pub(crate) without_model: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IngestArgs {
+    /// Slug of the course; it is made when it is not there
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) course: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IngestCommand {
+    /// A folder of documents
+    Dir {
+        /// The folder
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// A git repository: a local path, a bundle, or an https address
+    Git {
+        /// Path, bundle or address
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// A SCORM 1.2 or 2004 package
+    Scorm {
+        /// The zip file
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// One document: Markdown, HTML, PDF, VTT or SRT
+    File {
+        /// The file
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// A recording with its captions
+    Video {
+        /// The recording
+        path: String,
+        /// Captions (VTT or SRT); a file of the same name beside the recording is found by itself
+        #[arg(long, value_name = "FILE")]
+        captions: Option<PathBuf>,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// Runs of the pipeline and where they are
+    Status {
+        /// Only this course
+        #[arg(long, value_name = "SLUG")]
+        course: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// Depth and age of the queue
+    Stats,
+    /// Jobs that gave up
+    #[command(subcommand)]
+    Dead(DeadCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadCommand {
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Job id
+        id: String,
+    },
+    /// Make one ready again
+    Retry {
+        /// Job id
+        id: String,
+    },
+    /// Drop one for good
+    Drop {
+        /// Job id
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Models of the catalogue and which are here
+    List,
+    /// Fetch a model and check its sha256
+    Pull {
+        /// Alias of the catalogue (default: the embedding model and what runs it fastest here)
+        alias: Option<String>,
+    },
+    /// Check the files of the models that are here
+    Verify,
+    /// Run a model on a few texts: does it answer, how fast, do its runtimes agree
+    Probe {
+        /// Model id (default: all that are here)
+        model: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CourseCommand {
+    /// List courses
+    List,
+    /// Show one course with its modules and lessons
+    Show {
+        /// Slug
+        slug: String,
+    },
+    /// Make a course
+    Create {
+        /// Slug
+        slug: String,
+        /// Title
+        #[arg(long)]
+        title: Option<String>,
+        /// Description
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// Publish a course
+    Publish {
+        /// Slug
+        slug: String,
+        /// Who may see it: private, institution or public
+        #[arg(long, value_enum, default_value_t = Visibility::Institution)]
+        visibility: Visibility,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Visibility {
+    Private,
+    Institution,
+    Public,
+}
+
+impl Visibility {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Institution => "institution",
+            Self::Public => "public",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// List users
+    List,
+    /// Make a user; a password is generated and printed once unless one is given on standard input
+    Create {
+        /// Login name
+        username: String,
+        /// Name for people
+        #[arg(long)]
+        name: Option<String>,
+        /// E-mail address
+        #[arg(long)]
+        email: Option<String>,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Give a role
+    Grant {
+        /// Login name
+        username: String,
+        /// Role: admin, instructor, learner, creator, ...
+        role: String,
+        /// Only in this course
+        #[arg(long, value_name = "SLUG")]
+        course: Option<String>,
+    },
+    /// Take a role away
+    Revoke {
+        /// Login name
+        username: String,
+        /// Role
+        role: String,
+        /// Only in this course
+        #[arg(long, value_name = "SLUG")]
+        course: Option<String>,
+    },
+    /// Suspend a user: no role holds until activated again
+    Suspend {
+        /// Login name
+        username: String,
+    },
+    /// Activate a suspended user
+    Activate {
+        /// Login name
+        username: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InstitutionCommand {
+    /// List institutions
+    List,
+    /// Make an institution
+    Create {
+        /// Slug
+        slug: String,
+        /// Name for people
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnrolCommand {
+    /// Enrol a user as learner
+    Add {
+        /// Login name
+        username: String,
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+    /// Drop an enrolment
+    Remove {
+        /// Login name
+        username: String,
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+    /// Who is enrolled
+    List {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// What to look for
+    #[arg(required_unless_present = "batch")]
+    pub(crate) query: Option<String>,
+    /// Course
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) course: String,
+    /// Most results
+    #[arg(long, default_value_t = 10)]
+    pub(crate) limit: usize,
+    /// A file with a query a line; one JSON object a line comes out
+    #[arg(long, value_name = "FILE", conflicts_with = "query")]
+    pub(crate) batch: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TutorCommand {
+    /// Ask a question about a course
+    #[command(after_help = "Examples:\n  lyceum tutor ask --course intro \"Why does a tide come twice a day?\"\n  lyceum tutor ask --course intro --batch questions.txt --json")]
+    Ask {
+        /// The question
+        #[arg(required_unless_present = "batch")]
+        question: Option<String>,
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+        /// A file with a question a line; one JSON object a line comes out
+        #[arg(long, value_name = "FILE", conflicts_with = "question")]
+        batch: Option<PathBuf>,
+    },
+    /// Show how the scope gate of a course is calibrated, with its two error rates
+    Gate {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IndexCommand {
+    /// Make the index equal to the rows
+    Reconcile,
+    /// Fill an empty index from the rows
+    Rebuild,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// Run suites
+    #[command(after_help = "Example:\n  lyceum eval run --suite retrieval,scope --source ./rust-book --report ./report")]
+    Run {
+        /// Suites, by comma
+        #[arg(long, value_delimiter = ',', default_value = "retrieval,scope")]
+        suite: Vec<String>,
+        /// Course to measure (ingested from --source when that is given)
+        #[arg(long, value_name = "SLUG", default_value = "eval")]
+        course: String,
+        /// Folder that the datasets ask about
+        #[arg(long, value_name = "DIR")]
+        source: Option<PathBuf>,
+        /// Question dataset (JSONL); default: the one of the suite
+        #[arg(long, value_name = "FILE")]
+        dataset: Option<PathBuf>,
+        /// Folder for report.html, report.md and metrics.json
+        #[arg(long, value_name = "DIR", default_value = "eval-report")]
+        report: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the effective configuration, secrets masked
+    Show,
+    /// Check the configuration; exit 78 names the field that is wrong
+    Check,
+}

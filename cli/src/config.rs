@@ -1,0 +1,136 @@
+//! Configuration: embedded defaults, then `lyceum.toml`, then `LYCEUM_*` variables.
+//!
+//! This is the only place that reads the environment for settings.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{BAD_CONFIG, Failure, Result};
+
+/// Every setting, with its default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Address and port of the API.
+    pub(crate) listen: String,
+    /// `postgres://...`; empty is SQLite in the data directory.
+    pub(crate) database_url: String,
+    /// `http://host:6334`; empty is the exact scan over the rows.
+    pub(crate) qdrant_url: String,
+    /// Folder of models; empty is the user's cache folder.
+    pub(crate) model_dir: String,
+    /// Embedding model: an id of the catalogue, `auto`, or `none` for keyword search only.
+    pub(crate) embedding_model: String,
+    /// What runs it: `auto` (ONNX Runtime when it is there), `onnx` or `candle`.
+    pub(crate) embedding_runtime: String,
+    /// Rules file of the scripted chat backend; empty is no chat model. For trials and tests.
+    pub(crate) scripted_chat: String,
+    /// Seconds that a job's lease lasts without a heartbeat.
+    pub(crate) lease_seconds: u64,
+    /// Jobs run at a time.
+    pub(crate) job_concurrency: usize,
+    /// Hosts that may be ingested from by address.
+    pub(crate) ingest_allow_hosts: Vec<String>,
+    /// Log filter, as `info` or `lyceum=debug`.
+    pub(crate) log: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            database_url: String::new(),
+            qdrant_url: String::new(),
+            model_dir: String::new(),
+            embedding_model: "auto".into(),
+            embedding_runtime: "auto".into(),
+            scripted_chat: String::new(),
+            lease_seconds: 60,
+            job_concurrency: 2,
+            ingest_allow_hosts: vec!["github.com".into()],
+            log: "warn".into(),
+        }
+    }
+}
+
+const VARIABLES: &[&str] = &[
+    "listen",
+    "database_url",
+    "qdrant_url",
+    "model_dir",
+    "embedding_model",
+    "embedding_runtime",
+    "scripted_chat",
+    "lease_seconds",
+    "job_concurrency",
+    "ingest_allow_hosts",
+    "log",
+];
+
+impl Config {
+    /// Reads the settings for a data directory.
+    pub(crate) fn load(data_dir: &Path, file: Option<&Path>) -> Result<Self> {
+        let path = file.map_or_else(|| data_dir.join("lyceum.toml"), Path::to_path_buf);
+        if file.is_some() && !path.exists() {
+            return Err(Failure::new(BAD_CONFIG, format!("no configuration file \"{}\"", path.display())));
+        }
+        let config: Self = Figment::from(Serialized::defaults(Self::default()))
+            .merge(Toml::file(&path))
+            .merge(Env::prefixed("LYCEUM_").only(VARIABLES))
+            .extract()
+            .map_err(|error| Failure::new(BAD_CONFIG, format!("bad configuration: {error}")))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        let bad = |field: &str, why: &str| Err(Failure::new(BAD_CONFIG, format!("bad configuration: \"{field}\" {why}")));
+        if self.listen.parse::<std::net::SocketAddr>().is_err() {
+            return bad("listen", "must be an address and a port, such as 127.0.0.1:8080");
+        }
+        if !self.database_url.is_empty() && !self.database_url.starts_with("postgres") {
+            return bad("database_url", "must begin with postgres:// or be empty for SQLite");
+        }
+        if !self.qdrant_url.is_empty() && !self.qdrant_url.starts_with("http") {
+            return bad("qdrant_url", "must be http://host:port of Qdrant's gRPC door, or empty");
+        }
+        if !["auto", "onnx", "candle"].contains(&self.embedding_runtime.as_str()) {
+            return bad("embedding_runtime", "must be auto, onnx or candle");
+        }
+        if self.lease_seconds == 0 || self.lease_seconds > 3600 {
+            return bad("lease_seconds", "must be 1 to 3600");
+        }
+        if self.job_concurrency == 0 || self.job_concurrency > 64 {
+            return bad("job_concurrency", "must be 1 to 64");
+        }
+        Ok(())
+    }
+
+    /// The folder of models, when one is set.
+    pub(crate) fn model_dir(&self) -> Option<PathBuf> {
+        (!self.model_dir.is_empty()).then(|| PathBuf::from(&self.model_dir))
+    }
+
+    /// The same with secrets masked, for people.
+    pub(crate) fn masked(&self) -> Self {
+        let mut shown = self.clone();
+        if let Some((head, rest)) = shown.database_url.split_once("://")
+            && let Some((user, host)) = rest.split_once('@')
+        {
+            let user = user.split(':').next().unwrap_or_default();
+            shown.database_url = format!("{head}://{user}:***@{host}");
+        }
+        shown
+    }
+}
+
+/// The data directory when none is named: under the user's data folder.
+pub(crate) fn default_data_dir() -> PathBuf {
+    let base = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    base.unwrap_or_else(|| PathBuf::from(".")).join("lyceum")
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# What a change must pass. Prints the seconds of each step. Called by `make test`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/lyceum/target}
+export CARGO_TERM_COLOR=never RUST_BACKTRACE=1
+
+step() { # name, command...
+  local name=$1 began=$SECONDS
+  shift
+  printf '\n== %s\n' "$name"
+  "$@"
+  printf '== %s: %d s\n' "$name" $((SECONDS - began))
+}
+
+prune() { # keeps the target directory under 15 GB
+  local gigabytes
+  gigabytes=$(du -s --block-size=1G "$CARGO_TARGET_DIR" 2>/dev/null | cut -f1)
+  if [ "${gigabytes:-0}" -gt 15 ]; then
+    echo "target directory holds $gigabytes GB; clearing incremental files"
+    rm -rf "$CARGO_TARGET_DIR"/debug/incremental
+  fi
+}
+
+model() {
+  cargo build --locked --bin lyceum
+  "$CARGO_TARGET_DIR/debug/lyceum" model pull
+}
+
+promised=minilm
+database() {
+  eval "$(scripts/test-postgres.sh start)"
+  export LYCEUM_TEST_POSTGRES_URL
+  promised=$promised,postgres
+  echo "PostgreSQL at $LYCEUM_TEST_POSTGRES_URL"
+}
+trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
+
+prune
+step format cargo fmt --all --check
+step lints cargo clippy --workspace --all-targets --locked -- -D warnings
+step model model
+step database database
+export LYCEUM_TEST_PROMISED=$promised
+step suites cargo test --workspace --locked --no-fail-fast
+printf '\nall steps: %d s\n' "$SECONDS"
