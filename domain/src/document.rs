@@ -35,6 +35,34 @@ pub struct Block {
     pub text: String,
     /// Where it stands in the source.
     pub locator: Locator,
+    /// Where its parts stand, in order: each from its byte of `text` to the next; empty when the
+    /// whole block has one place.
+    #[serde(default)]
+    pub marks: Vec<Mark>,
+}
+
+/// The place of the part of a block's text that begins at a byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// First byte of the part in the block's text.
+    pub at: usize,
+    /// Where the part stands in the source.
+    pub locator: Locator,
+}
+
+impl Block {
+    /// The smallest place that covers bytes `start..end` of the text.
+    #[must_use]
+    pub fn place(&self, start: usize, end: usize) -> Locator {
+        let mut found: Option<Locator> = None;
+        for (index, mark) in self.marks.iter().enumerate() {
+            let until = self.marks.get(index + 1).map_or(usize::MAX, |next| next.at);
+            if mark.at < end && start < until {
+                found = Some(found.map_or(mark.locator, |place| place.union(mark.locator)));
+            }
+        }
+        found.unwrap_or(self.locator)
+    }
 }
 
 /// What a document shows a learner.

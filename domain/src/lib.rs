@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod ingestion;
+pub mod injection;
 pub mod institution;
 pub mod job;
 pub mod locator;

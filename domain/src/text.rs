@@ -23,6 +23,13 @@ pub fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.binary_search(&word).is_ok()
 }
 
+/// Whether a character shows nothing and only hides or splits words: zero-width, direction marks,
+/// soft hyphen, tags.
+#[must_use]
+pub fn invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Lower-cased words without accents: letters, digits and `_`, in order, stop words included.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
