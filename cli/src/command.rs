@@ -1,0 +1,216 @@
+//! One file per verb, and what is common to them: the caller, the failure line, the exit code.
+
+pub(crate) mod course;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod enrol;
+pub(crate) mod eval;
+pub(crate) mod index;
+pub(crate) mod ingest;
+pub(crate) mod institution;
+pub(crate) mod job;
+pub(crate) mod model;
+pub(crate) mod search;
+pub(crate) mod serve;
+pub(crate) mod tutor;
+pub(crate) mod user;
+pub(crate) mod verify;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+use domain::institution::Institution;
+use domain::policy::Actor;
+
+use crate::args::{Cli, Command, ConfigCommand};
+use crate::config::Config;
+use crate::exit::{FAILED, Failure, OK, Result};
+use crate::node::Node;
+use crate::out::Out;
+
+/// A command in a school: who asks, where from, and where to say it.
+pub(crate) struct Context<'a> {
+    pub(crate) node: &'a Arc<Node>,
+    pub(crate) cli: &'a Cli,
+    pub(crate) directory: &'a Path,
+    pub(crate) input: Option<String>,
+    pub(crate) out: &'a Out,
+}
+
+impl Context<'_> {
+    /// The institution that the command acts in.
+    pub(crate) async fn institution(&self) -> Result<Institution> {
+        let all = self.node.school.institution().all(&Actor::operator_everywhere()).await?;
+        match &self.cli.institution {
+            Some(slug) => all
+                .into_iter()
+                .find(|institution| &institution.slug == slug)
+                .ok_or_else(|| domain::Error::not_found("institution", slug).into()),
+            None => {
+                let names: Vec<String> = all.iter().map(|institution| institution.slug.clone()).collect();
+                let mut all = all.into_iter();
+                match (all.next(), all.next()) {
+                    (Some(only), None) => Ok(only),
+                    _ => Err(Failure::usage(format!("there are {} institutions ({}): name one with --institution", names.len(), names.join(", ")))),
+                }
+            }
+        }
+    }
+
+    /// Who asks: the operator, or the user of `--as`, in the institution.
+    pub(crate) async fn actor(&self) -> Result<Actor> {
+        let institution = self.institution().await?;
+        Ok(match &self.cli.as_user {
+            None => Actor::operator(institution.id),
+            Some(name) => self.node.school.session().act_as(institution.id, name).await?,
+        })
+    }
+
+    /// A path of the command line, seen from where it was typed.
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.directory.join(path)
+    }
+
+    /// A file with a query a line.
+    pub(crate) fn lines(&self, file: &Path) -> Result<Vec<String>> {
+        let path = self.path(file);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failure::new(crate::exit::NOT_FOUND, format!("cannot read \"{}\": {error}", path.display())))?;
+        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+/// Whether the verb works on a school (and so needs its data directory).
+pub(crate) fn needs_school(command: &Command) -> bool {
+    !matches!(command, Command::Doctor | Command::Model(_) | Command::Config(_) | Command::ExportOpenapi)
+}
+
+/// What a verb reads from standard input.
+pub(crate) fn input(cli: &Cli) -> Result<Option<String>> {
+    use std::io::Read as _;
+    let wanted = matches!(&cli.command, Command::User(crate::args::UserCommand::Create { password_stdin: true, .. }));
+    if !wanted {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    std::io::stdin().take(64 * 1024).read_to_string(&mut text)?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Says why a command ended without its result: JSON beside the result where JSON was asked for.
+pub(crate) fn print_failure(out: &Out, failure: &Failure) {
+    if out.json() {
+        out.object(&serde_json::json!({"error": {"code": name(failure.code), "message": failure.message}}));
+    } else {
+        out.note(format!("error: {}", failure.message));
+    }
+}
+
+fn name(code: u8) -> &'static str {
+    match code {
+        crate::exit::USAGE => "USAGE",
+        crate::exit::NOT_FOUND => "NOT_FOUND",
+        crate::exit::REFUSED => "FORBIDDEN",
+        crate::exit::TRY_LATER => "UNAVAILABLE",
+        crate::exit::BAD_CONFIG => "BAD_CONFIG",
+        _ => "FAILED",
+    }
+}
+
+/// The exit code of a result; a failure is printed.
+pub(crate) fn finish(out: &Out, result: Result<u8>) -> u8 {
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            print_failure(out, &failure);
+            failure.code
+        }
+    }
+}
+
+/// Verbs that need no school.
+pub(crate) async fn run_alone(cli: &Cli, data_dir: &Path, config: &Config, out: &Out) -> u8 {
+    let result = match &cli.command {
+        Command::Doctor => doctor::run(data_dir, config, out).await,
+        Command::Model(command) => model::run(command, config, cli.dry_run, out).await,
+        Command::Config(command) => show_config(command, config, out),
+        Command::ExportOpenapi => {
+            out.line(api::openapi_json());
+            Ok(OK)
+        }
+        _ => Err(Failure::new(FAILED, "this verb needs a school")),
+    };
+    finish(out, result)
+}
+
+fn show_config(command: &ConfigCommand, config: &Config, out: &Out) -> Result<u8> {
+    match command {
+        ConfigCommand::Check => out.result(&serde_json::json!({"good": true}), |_| "the configuration is good".into()),
+        ConfigCommand::Show => {
+            let shown = config.masked();
+            let text = toml::to_string_pretty(&shown).map_err(|error| Failure::new(FAILED, error.to_string()))?;
+            out.result(&shown, |_| text);
+        }
+    }
+    Ok(OK)
+}
+
+/// Opens the school as its owner, runs the verb, answers forwarded commands meanwhile, closes.
+pub(crate) async fn run_as_owner(cli: Cli, owner: store::owner::DataDirOwner, data_dir: &Path, config: Config) -> Result<u8> {
+    let (out, frames) = Out::new(cli.json);
+    let printed = tokio::spawn(crate::out::print(frames));
+    let input = input(&cli)?;
+    let directory = std::env::current_dir()?;
+    let node = match Node::open(owner, data_dir, config).await {
+        Ok(node) => node,
+        Err(failure) => {
+            print_failure(&out, &failure);
+            out.exit(failure.code);
+            return Ok(printed.await.unwrap_or(failure.code));
+        }
+    };
+    let code = {
+        let context = Context { node: &node, cli: &cli, directory: &directory, input, out: &out };
+        finish(&out, run(&context).await)
+    };
+    node.close().await;
+    out.exit(code);
+    Ok(printed.await.unwrap_or(FAILED))
+}
+
+/// Runs a command that another process sent to this owner.
+pub(crate) async fn run_forwarded(node: &Arc<Node>, arguments: &[String], directory: &Path, input: Option<String>, out: &Out) {
+    let parsed = Cli::try_parse_from(std::iter::once("lyceum").chain(arguments.iter().map(String::as_str)));
+    let code = match parsed {
+        Ok(cli) => {
+            let context = Context { node, cli: &cli, directory, input, out };
+            finish(out, Box::pin(run(&context)).await)
+        }
+        Err(error) => {
+            out.note(error.to_string());
+            crate::exit::USAGE
+        }
+    };
+    out.exit(code);
+}
+
+async fn run(context: &Context<'_>) -> Result<u8> {
+    match &context.cli.command {
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Ingest(command) => ingest::run(context, command).await,
+        Command::Job(command) => job::run(context, command).await,
+        Command::Course(command) => course::run(context, command).await,
+        Command::User(command) => user::run(context, command).await,
+        Command::Institution(command) => institution::run(context, command).await,
+        Command::Enrol(command) => enrol::run(context, command).await,
+        Command::Search(arguments) => search::run(context, arguments).await,
+        Command::Tutor(command) => tutor::run(context, command).await,
+        Command::Verify => verify::run(context).await,
+        Command::Index(command) => index::run(context, command).await,
+        Command::Eval(command) => eval::run(context, command).await,
+        Command::Demo(_) | Command::Doctor | Command::Model(_) | Command::Config(_) | Command::ExportOpenapi => {
+            Err(Failure::new(FAILED, "this verb does not run in a school that another process owns"))
+        }
+    }
+}
