@@ -1,0 +1,104 @@
+//! The table itself: a row an action, a column a role, in the order of SAFETY's section 6.
+//!
+//! Rows that SAFETY does not have: `Health`, `Docs`, `Login` (open to all), `OwnSession` (oneself),
+//! `CourseSee` and `CourseSeeDraft` (a course's card is no content: who may edit or read a course
+//! sees its card, and needs no recorded reason for that), `ProgressReport` (the learner alone).
+
+use super::{Action, Cap, Cell, Needs, Reach};
+use crate::user::Role;
+
+const fn of(reach: Reach) -> Cell {
+    Cell { reach, needs: Needs { fresh: false, reason: false }, cap: None }
+}
+
+const fn fresh(reach: Reach) -> Cell {
+    Cell { reach, needs: Needs { fresh: true, reason: false }, cap: None }
+}
+
+const fn reason(reach: Reach) -> Cell {
+    Cell { reach, needs: Needs { fresh: false, reason: true }, cap: None }
+}
+
+const fn capped(cell: Cell, cap: Cap) -> Cell {
+    Cell { cap: Some(cap), ..cell }
+}
+
+const NO: Cell = of(Reach::Nowhere);
+const G: Cell = of(Reach::Anywhere);
+/// G†
+const GF: Cell = fresh(Reach::Anywhere);
+/// Gr
+const GR: Cell = reason(Reach::Anywhere);
+const I: Cell = of(Reach::Institution);
+/// I†
+const IF: Cell = fresh(Reach::Institution);
+/// read I
+const IR: Cell = capped(I, Cap::ReadOnly);
+const O: Cell = of(Reach::Own);
+const C: Cell = of(Reach::Course);
+const R: Cell = of(Reach::Group);
+const S: Cell = of(Reach::SelfOnly);
+const L: Cell = of(Reach::Linked);
+const P: Cell = of(Reach::Public);
+const K: Cell = of(Reach::KeyScope);
+/// C¹: name and enrolment data only.
+const C1: Cell = capped(C, Cap::NameAndEnrollment);
+/// R¹: likewise.
+const R1: Cell = capped(R, Cap::NameAndEnrollment);
+/// I† (≤ IA)
+const IF_IA: Cell = capped(IF, Cap::AtMost(Role::InstitutionAdmin));
+/// C (own courses ≤ IN)
+const O_IN: Cell = capped(O, Cap::AtMost(Role::Instructor));
+/// C (≤ TA)
+const C_TA: Cell = capped(C, Cap::AtMost(Role::TeachingAssistant));
+
+/// What `role` may do of `action`.
+#[must_use]
+pub fn cell(action: Action, role: Role) -> Cell {
+    let column = match role {
+        Role::GlobalAdmin => 0,
+        Role::InstitutionAdmin => 1,
+        Role::CourseCreator => 2,
+        Role::Instructor => 3,
+        Role::TeachingAssistant => 4,
+        Role::GroupTutor => 5,
+        Role::Learner => 6,
+        Role::Observer => 7,
+        Role::Auditor => 8,
+        Role::Guest => 9,
+        Role::Service => 10,
+    };
+    row(action).get(column).copied().unwrap_or(NO)
+}
+
+#[rustfmt::skip]
+fn row(action: Action) -> [Cell; 11] {
+    match action {
+        //                               GA  IA     CC    IN    TA  GT  LE  OB  AU  GU  SV
+        Action::Health               => [G,  G,     G,    G,    G,  G,  G,  G,  G,  G,  G],
+        Action::Docs                 => [G,  G,     G,    G,    G,  G,  G,  G,  G,  G,  G],
+        Action::Login                => [G,  G,     G,    G,    G,  G,  G,  G,  G,  G,  NO],
+        Action::OwnSession           => [S,  S,     S,    S,    S,  S,  S,  S,  S,  NO, NO],
+        Action::InstitutionCreate    => [GF, NO,    NO,   NO,   NO, NO, NO, NO, NO, NO, NO],
+        Action::PlatformConfig       => [GF, NO,    NO,   NO,   NO, NO, NO, NO, NO, NO, NO],
+        Action::InstitutionSettings  => [GF, IF,    NO,   NO,   NO, NO, NO, NO, IR, NO, NO],
+        Action::UserCreate           => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, K],
+        Action::UserRead             => [GR, I,     NO,   C1,   C1, R1, S,  L,  I,  NO, K],
+        Action::InstitutionRoleGrant => [GF, IF_IA, NO,   NO,   NO, NO, NO, NO, NO, NO, NO],
+        Action::CourseRoleGrant      => [GF, I,     O_IN, C_TA, NO, NO, NO, NO, NO, NO, K],
+        Action::CourseCreate         => [G,  I,     I,    NO,   NO, NO, NO, NO, NO, NO, K],
+        Action::CourseEdit           => [G,  I,     O,    C,    NO, NO, NO, NO, NO, NO, K],
+        Action::CourseSee            => [G,  I,     O,    C,    C,  C,  C,  L,  I,  P,  K],
+        Action::CourseSeeDraft       => [G,  I,     O,    C,    C,  NO, NO, NO, I,  NO, K],
+        Action::Ingest               => [G,  I,     O,    C,    NO, NO, NO, NO, NO, NO, K],
+        Action::ReadPublished        => [GR, I,     O,    C,    C,  C,  C,  L,  I,  P,  K],
+        Action::ReadUnpublished      => [GR, I,     O,    C,    C,  NO, NO, NO, I,  NO, K],
+        Action::EnrolSelf            => [NO, NO,    NO,   NO,   NO, NO, P,  NO, NO, NO, NO],
+        Action::EnrolOthers          => [G,  I,     O,    C,    NO, NO, NO, NO, NO, NO, K],
+        Action::ProgressReport       => [NO, NO,    NO,   NO,   NO, NO, S,  NO, NO, NO, NO],
+        Action::TutorChat            => [NO, NO,    NO,   C,    C,  C,  C,  NO, NO, NO, NO],
+        Action::JobsView             => [G,  I,     NO,   NO,   NO, NO, NO, NO, IR, NO, K],
+        Action::JobsRetry            => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, K],
+        Action::AuditRead            => [G,  I,     NO,   C,    NO, NO, S,  NO, I,  NO, NO],
+    }
+}
