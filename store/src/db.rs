@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::{Column as _, Executor as _, Row as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::error::{Error, Result};
 
@@ -84,12 +85,18 @@ macro_rules! getter {
             })
         }
         pub(crate) fn $name(&self, column: &str) -> Result<$type> {
-            self.$optional(column)?.ok_or_else(|| Error::Damaged { column: column.into(), reason: "is null".into() })
+            self.$optional(column)?.ok_or_else(|| Error::Damaged {
+                column: column.into(),
+                reason: "is null".into(),
+            })
         }
     };
 }
 
-#[allow(dead_code, reason = "a complete set of getters reads better than the subset in use today")]
+#[allow(
+    dead_code,
+    reason = "a complete set of getters reads better than the subset in use today"
+)]
 impl Row {
     getter!(text, text_opt, String);
     getter!(int, int_opt, i64);
@@ -99,20 +106,32 @@ impl Row {
 
     /// A column that holds an id (or anything else that parses from text).
     pub(crate) fn id<T: std::str::FromStr<Err = domain::Error>>(&self, column: &str) -> Result<T> {
-        self.text(column)?.parse().map_err(|error: domain::Error| Error::Damaged { column: column.into(), reason: error.message })
+        self.text(column)?
+            .parse()
+            .map_err(|error: domain::Error| Error::Damaged {
+                column: column.into(),
+                reason: error.message,
+            })
     }
 
     /// The same where NULL is allowed.
     pub(crate) fn id_opt<T: std::str::FromStr<Err = domain::Error>>(&self, column: &str) -> Result<Option<T>> {
         self.text_opt(column)?
-            .map(|text| text.parse().map_err(|error: domain::Error| Error::Damaged { column: column.into(), reason: error.message }))
+            .map(|text| {
+                text.parse().map_err(|error: domain::Error| Error::Damaged {
+                    column: column.into(),
+                    reason: error.message,
+                })
+            })
             .transpose()
     }
 
     /// A column that holds JSON.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
-        serde_json::from_str(&self.text(column)?)
-            .map_err(|error| Error::Damaged { column: column.into(), reason: error.to_string() })
+        serde_json::from_str(&self.text(column)?).map_err(|error| Error::Damaged {
+            column: column.into(),
+            reason: error.to_string(),
+        })
     }
 
     /// Names of the columns, for dumps and checks.
@@ -126,15 +145,53 @@ impl Row {
 
 /// JSON text for a column.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Damaged { column: "json".into(), reason: error.to_string() })
+    serde_json::to_string(value).map_err(|error| Error::Damaged {
+        column: "json".into(),
+        reason: error.to_string(),
+    })
 }
 
 /// An open transaction on either database. It rolls back when dropped.
-pub enum Tx {
-    #[doc(hidden)]
+pub struct Tx {
+    inner: Inner,
+    /// What to wake after the commit.
+    wake: Wake,
+}
+
+enum Inner {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-    #[doc(hidden)]
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Wake {
+    jobs: bool,
+    events: bool,
+}
+
+/// Raised after a commit that enqueued jobs or appended events, so that this process need not poll for its own work.
+#[derive(Debug)]
+struct Signals {
+    jobs: watch::Sender<u64>,
+    events: watch::Sender<u64>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        Self {
+            jobs: watch::Sender::new(0),
+            events: watch::Sender::new(0),
+        }
+    }
+
+    fn raise(&self, wake: Wake) {
+        if wake.jobs {
+            self.jobs.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        if wake.events {
+            self.events.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
 }
 
 macro_rules! bind_all {
@@ -157,28 +214,40 @@ impl Tx {
     /// Whether this is SQLite.
     #[must_use]
     pub fn sqlite(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        matches!(self.inner, Inner::Sqlite(_))
     }
 
     /// Runs a statement and yields the number of rows that it changed.
     pub(crate) async fn exec(&mut self, sql: &str, args: Vec<Value>) -> Result<u64> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        Ok(match self {
-            Self::Sqlite(tx) => bind_all!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx) => bind_all!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
+        Ok(match &mut self.inner {
+            Inner::Sqlite(tx) => bind_all!(sqlx::query(sql), args)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
+            Inner::Postgres(tx) => bind_all!(sqlx::query(sql), args)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
         })
     }
 
     /// All rows of a query.
     pub(crate) async fn rows(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        Ok(match self {
-            Self::Sqlite(tx) => {
-                bind_all!(sqlx::query(sql), args).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
-            }
-            Self::Postgres(tx) => {
-                bind_all!(sqlx::query(sql), args).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
-            }
+        Ok(match &mut self.inner {
+            Inner::Sqlite(tx) => bind_all!(sqlx::query(sql), args)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Sqlite)
+                .collect(),
+            Inner::Postgres(tx) => bind_all!(sqlx::query(sql), args)
+                .fetch_all(&mut **tx)
+                .await?
+                .into_iter()
+                .map(Row::Postgres)
+                .collect(),
         })
     }
 
@@ -187,29 +256,51 @@ impl Tx {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
-    /// The database's clock, in microseconds: leases, deadlines and event times use no other.
-    pub async fn now(&mut self) -> Result<domain::Micros> {
-        let sql = if self.sqlite() {
-            "SELECT CAST(unixepoch('now', 'subsec') * 1000000 AS BIGINT) AS now"
+    /// The database's clock in microseconds as an SQL expression, for statements that set or compare times.
+    pub(crate) fn clock(&self) -> &'static str {
+        if self.sqlite() {
+            "CAST(unixepoch('now', 'subsec') * 1000000 AS BIGINT)"
         } else {
-            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now"
-        };
-        self.row(sql, Vec::new()).await?.ok_or_else(|| Error::Database("no clock".into()))?.int("now")
+            "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+        }
+    }
+
+    /// The database's clock, in microseconds: leases, deadlines and event times use no other.
+    ///
+    /// # Errors
+    /// The database is gone.
+    pub async fn now(&mut self) -> Result<domain::Micros> {
+        let sql = format!("SELECT {} AS now", self.clock());
+        self.row(&sql, Vec::new())
+            .await?
+            .ok_or_else(|| Error::Database("no clock".into()))?
+            .int("now")
+    }
+
+    /// Wakes this process's queue workers once the transaction is committed.
+    pub(crate) fn wake_workers(&mut self) {
+        self.wake.jobs = true;
+    }
+
+    /// Wakes this process's event consumers once the transaction is committed.
+    pub(crate) fn wake_consumers(&mut self) {
+        self.wake.events = true;
     }
 
     async fn raw(&mut self, sql: &'static str) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.execute(sql).await.map(|_| ())?,
-            Self::Postgres(tx) => tx.execute(sql).await.map(|_| ())?,
+        match &mut self.inner {
+            Inner::Sqlite(tx) => tx.execute(sql).await.map(|_| ())?,
+            Inner::Postgres(tx) => tx.execute(sql).await.map(|_| ())?,
         }
         Ok(())
     }
 
-    async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+    async fn commit(self, signals: &Signals) -> Result<()> {
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit().await?,
+            Inner::Postgres(tx) => tx.commit().await?,
         }
+        signals.raise(self.wake);
         Ok(())
     }
 }
@@ -228,7 +319,11 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// Embedded defaults in `data_dir`.
     pub fn embedded(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), database_url: None, connections: 8 }
+        Self {
+            data_dir: data_dir.into(),
+            database_url: None,
+            connections: 8,
+        }
     }
 }
 
@@ -239,10 +334,10 @@ enum Pool {
 }
 
 type Work = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, bool> + Send>;
-/// One queued write: the work, and what tells its caller whether the group was committed.
+/// One queued write: the work, and what tells its caller how the group ended.
 struct Write {
     work: Work,
-    committed: oneshot::Sender<bool>,
+    committed: oneshot::Sender<std::result::Result<(), String>>,
 }
 
 /// The opened database. Cheap to clone.
@@ -250,11 +345,14 @@ struct Write {
 pub struct Store {
     pool: Pool,
     writer: Option<mpsc::Sender<Write>>,
+    signals: Arc<Signals>,
     options: Arc<StoreOptions>,
 }
 
 /// Most writes that share one commit.
 const GROUP: usize = 64;
+/// Longest time that one write may hold the single writer of SQLite.
+const LONGEST_WRITE: Duration = Duration::from_secs(30);
 
 impl Store {
     /// Opens (and migrates) the database.
@@ -262,17 +360,24 @@ impl Store {
     /// # Errors
     /// Unavailable when it cannot be reached, a database error when a migration fails.
     pub async fn open(options: StoreOptions) -> Result<Self> {
+        let signals = Arc::new(Signals::new());
+        let mut writer = None;
         let pool = if let Some(url) = &options.database_url {
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(options.connections)
                 .acquire_timeout(Duration::from_secs(5))
                 .connect(url)
                 .await?;
-            sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(|e| Error::Database(e.to_string()))?;
+            sqlx::migrate!("migrations/postgres")
+                .run(&pool)
+                .await
+                .map_err(|e| Error::Database(e.to_string()))?;
             Pool::Postgres(pool)
         } else {
-            std::fs::create_dir_all(&options.data_dir)
-                .map_err(|source| Error::Blob { key: options.data_dir.display().to_string(), source })?;
+            std::fs::create_dir_all(&options.data_dir).map_err(|source| Error::Blob {
+                key: options.data_dir.display().to_string(),
+                source,
+            })?;
             let connect = sqlx::sqlite::SqliteConnectOptions::new()
                 .filename(options.data_dir.join("lyceum.sqlite"))
                 .create_if_missing(true)
@@ -285,17 +390,40 @@ impl Store {
             let pool = sqlx::sqlite::SqlitePoolOptions::new()
                 .max_connections(options.connections)
                 .acquire_timeout(Duration::from_secs(10))
+                .connect_with(connect.clone())
+                .await?;
+            sqlx::migrate!("migrations/sqlite")
+                .run(&pool)
+                .await
+                .map_err(|e| Error::Database(e.to_string()))?;
+            // The writer has a connection of its own: readers that fill the pool do not hold it up.
+            let own = sqlx::sqlite::SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(Duration::from_secs(10))
                 .connect_with(connect)
                 .await?;
-            sqlx::migrate!("migrations/sqlite").run(&pool).await.map_err(|e| Error::Database(e.to_string()))?;
+            let (send, receive) = mpsc::channel(1024);
+            tokio::spawn(write_in_groups(Pool::Sqlite(own), receive, signals.clone()));
+            writer = Some(send);
             Pool::Sqlite(pool)
         };
-        let writer = matches!(pool, Pool::Sqlite(_)).then(|| {
-            let (send, receive) = mpsc::channel(1024);
-            tokio::spawn(write_in_groups(pool.clone(), receive));
-            send
-        });
-        Ok(Self { pool, writer, options: Arc::new(options) })
+        Ok(Self {
+            pool,
+            writer,
+            signals,
+            options: Arc::new(options),
+        })
+    }
+
+    /// Changes whenever this process committed new jobs.
+    pub(crate) fn jobs_enqueued(&self) -> watch::Receiver<u64> {
+        self.signals.jobs.subscribe()
+    }
+
+    /// Changes whenever this process committed events: what a tail of the log waits for between polls.
+    #[must_use]
+    pub fn events_appended(&self) -> watch::Receiver<u64> {
+        self.signals.events.subscribe()
     }
 
     /// The options it was opened with.
@@ -325,8 +453,10 @@ impl Store {
 
     /// Runs `work` in a write transaction and answers after the commit.
     ///
-    /// On SQLite, writes that wait together share one commit, each in its own savepoint: a failed
-    /// one is rolled back alone. On PostgreSQL each write is a transaction of its own.
+    /// On SQLite, writes that wait together share one commit, each in its own savepoint: one that
+    /// fails, panics or takes longer than 30 s is rolled back alone. On PostgreSQL each write is a
+    /// transaction of its own. `work` holds the writer of SQLite: it computes and waits for nothing
+    /// but the transaction, and never calls `write` itself.
     ///
     /// # Errors
     /// What `work` returns (nothing is written then), or that the commit failed.
@@ -338,7 +468,7 @@ impl Store {
         let Some(writer) = &self.writer else {
             let mut tx = begin(&self.pool, true).await?;
             let value = work(&mut tx).await?;
-            tx.commit().await?;
+            tx.commit(&self.signals).await?;
             return Ok(value);
         };
         let (give, take) = oneshot::channel();
@@ -352,15 +482,28 @@ impl Store {
             })
         });
         let (committed, done) = oneshot::channel();
-        let gone = || Error::Unavailable("the writer has stopped".into());
-        writer.send(Write { work, committed }).await.map_err(|_| gone())?;
-        let written = done.await.map_err(|_| gone())?;
-        let value = take.await.map_err(|_| gone())??;
-        if written { Ok(value) } else { Err(Error::Unavailable("commit failed; nothing was written".into())) }
+        let stopped = || Error::Unavailable("the writer has stopped".into());
+        writer.send(Write { work, committed }).await.map_err(|_| stopped())?;
+        let outcome = done.await.map_err(|_| stopped())?;
+        match take.await {
+            Ok(Ok(value)) => match outcome {
+                Ok(()) => Ok(value),
+                Err(reason) => Err(Error::Unavailable(format!(
+                    "commit failed, nothing was written: {reason}"
+                ))),
+            },
+            Ok(Err(error)) => Err(error),
+            // The work never answered: it panicked, ran too long, or the group ended before it.
+            Err(_) => Err(outcome.map_or_else(Error::Unavailable, |()| {
+                Error::Database("the write was abandoned".into())
+            })),
+        }
     }
 
-    /// Closes the pool after the connections in use come back.
+    /// Closes the pool after the writes that wait and the connections in use.
     pub async fn close(&self) {
+        // A writer that has stopped has nothing left to wait for.
+        let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
@@ -369,42 +512,81 @@ impl Store {
 }
 
 async fn begin(pool: &Pool, write: bool) -> Result<Tx> {
-    Ok(match pool {
-        Pool::Sqlite(pool) if write => Tx::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-        Pool::Sqlite(pool) => Tx::Sqlite(pool.begin().await?),
-        Pool::Postgres(pool) if write => Tx::Postgres(pool.begin().await?),
-        Pool::Postgres(pool) => {
-            Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
-        }
+    let inner = match pool {
+        Pool::Sqlite(pool) if write => Inner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
+        Pool::Sqlite(pool) => Inner::Sqlite(pool.begin().await?),
+        Pool::Postgres(pool) if write => Inner::Postgres(pool.begin().await?),
+        Pool::Postgres(pool) => Inner::Postgres(
+            pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .await?,
+        ),
+    };
+    Ok(Tx {
+        inner,
+        wake: Wake::default(),
     })
 }
 
 /// The single writer of SQLite: takes what waits, runs each in a savepoint, commits once, then answers.
-async fn write_in_groups(pool: Pool, mut queue: mpsc::Receiver<Write>) {
+async fn write_in_groups(pool: Pool, mut queue: mpsc::Receiver<Write>, signals: Arc<Signals>) {
     let mut batch = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut batch, GROUP).await > 0 {
         let mut waiting = Vec::with_capacity(batch.len());
-        let outcome: Result<()> = async {
-            let mut tx = begin(&pool, true).await?;
-            for write in batch.drain(..) {
-                tx.raw("SAVEPOINT one").await?;
-                let good = (write.work)(&mut tx).await;
-                tx.raw(if good { "RELEASE one" } else { "ROLLBACK TO one" }).await?;
-                if !good {
-                    tx.raw("RELEASE one").await?;
-                }
-                waiting.push(write.committed);
-            }
-            tx.commit().await
-        }
-        .await;
+        let outcome = write_group(&pool, &mut batch, &mut waiting, &signals).await;
         if let Err(error) = &outcome {
             tracing::error!(%error, "a group of writes was not committed");
         }
-        batch.clear();
-        for committed in waiting {
+        // What is left in the batch was not begun: the group ended before it.
+        waiting.extend(batch.drain(..).map(|write| (write.committed, None)));
+        let outcome = outcome.map_err(|error| error.to_string());
+        for (committed, refused) in waiting {
             // A caller that went away needs no answer.
-            let _ = committed.send(outcome.is_ok());
+            let _ = committed.send(refused.map_or_else(|| outcome.clone(), Err));
         }
     }
+}
+
+type Waiting = Vec<(oneshot::Sender<std::result::Result<(), String>>, Option<String>)>;
+
+async fn write_group(pool: &Pool, batch: &mut Vec<Write>, waiting: &mut Waiting, signals: &Signals) -> Result<()> {
+    let mut tx = begin(pool, true).await?;
+    // From the back, so that what is left stays in the batch; reversed first to keep the order of arrival.
+    batch.reverse();
+    while let Some(write) = batch.pop() {
+        if write.committed.is_closed() {
+            continue;
+        }
+        let Write { work, committed } = write;
+        waiting.push((committed, None));
+        tx.raw("SAVEPOINT one").await?;
+        let run = std::panic::AssertUnwindSafe(async { work(&mut tx).await }).catch_unwind();
+        let refused = match tokio::time::timeout(LONGEST_WRITE, run).await {
+            Ok(Ok(true)) => {
+                tx.raw("RELEASE one").await?;
+                continue;
+            }
+            Ok(Ok(false)) => None,
+            Ok(Err(_)) => Some("a write panicked and was rolled back".to_owned()),
+            Err(_) => Some("a write took longer than 30 s and was rolled back".to_owned()),
+        };
+        if let Some(reason) = &refused {
+            tracing::error!(%reason, "write refused");
+        }
+        tx.raw("ROLLBACK TO one").await?;
+        tx.raw("RELEASE one").await?;
+        if let Some(last) = waiting.last_mut() {
+            last.1 = refused;
+        }
+    }
+    tx.commit(signals).await
+}
+
+/// Runs one statement on a connection of its own, outside every store.
+#[cfg(feature = "testing")]
+pub(crate) async fn bare(url: &str, sql: &str) -> Result<()> {
+    use sqlx::Connection as _;
+    let mut connection = sqlx::PgConnection::connect(url).await?;
+    connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await?;
+    connection.close().await?;
+    Ok(())
 }

@@ -36,6 +36,14 @@ pub enum Error {
     /// Another process owns the data directory.
     #[error("data directory \"{0}\" is in use by another process")]
     Owned(String),
+    /// Too many jobs of this kind wait in the institution.
+    #[error("queue of \"{kind}\" is full: try again in {} s", retry_after.as_secs())]
+    QueueFull {
+        /// Kind of the job.
+        kind: String,
+        /// When a place should be free, from the rate at which jobs finish; at least a second.
+        retry_after: std::time::Duration,
+    },
     /// The lease of a job was lost; the result is discarded.
     #[error("lease lost: another worker holds this job")]
     Fenced,
@@ -52,6 +60,8 @@ impl Error {
             Self::Domain(error) => error.kind,
             Self::Conflict(_) | Self::Fenced => ErrorKind::Conflict,
             Self::Unavailable(_) | Self::Owned(_) => ErrorKind::Unavailable,
+            Self::QueueFull { .. } => ErrorKind::RateLimited,
+            Self::Blob { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             Self::Database(_) | Self::Damaged { .. } | Self::Blob { .. } => ErrorKind::Internal,
         }
     }
@@ -60,16 +70,27 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(inner) if inner.is_unique_violation() || inner.is_foreign_key_violation() || inner.is_check_violation() => {
+            sqlx::Error::Database(inner)
+                if inner.is_unique_violation() || inner.is_foreign_key_violation() || inner.is_check_violation() =>
+            {
                 Self::Conflict(inner.message().to_owned())
             }
-            sqlx::Error::Database(inner) if inner.code().is_some_and(|code| code == "5" || code.starts_with("57P")) => {
+            sqlx::Error::Database(inner) if inner.code().is_some_and(|code| try_later(&code)) => {
                 Self::Unavailable(inner.message().to_owned())
             }
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Unavailable(error.to_string()),
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Unavailable(error.to_string())
+            }
             _ => Self::Database(error.to_string()),
         }
     }
+}
+
+/// SQLite: busy (5, 261, 517) and disk full (13). PostgreSQL: deadlock and serialisation (40), lock
+/// timeout (55P03), resources (53), connection lost (08) and shutdown (57P).
+fn try_later(code: &str) -> bool {
+    matches!(code, "5" | "261" | "517" | "13" | "40P01" | "40001" | "55P03")
+        || (code.len() == 5 && ["53", "08", "57P"].iter().any(|class| code.starts_with(class)))
 }
 
 impl From<Error> for domain::Error {

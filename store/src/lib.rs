@@ -5,9 +5,14 @@
 
 #![warn(missing_docs)]
 
+pub mod blob;
 mod db;
 mod error;
+pub mod owner;
+pub mod queue;
 pub mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use db::{Store, StoreOptions, Tx};
 pub use error::{Error, Result};

@@ -103,10 +103,15 @@ CREATE TABLE source_versions (
   state TEXT NOT NULL CHECK (state IN ('building', 'live', 'ready', 'failed')),
   commit_id TEXT,
   outline TEXT NOT NULL,
+  -- The embedding model whose vectors a ready version has; NULL when the school has no model.
+  model TEXT,
   created_at BIGINT NOT NULL,
   published_at BIGINT
 );
 CREATE INDEX source_versions_source ON source_versions (source_id);
+-- A source is built once at a time, and has one published version.
+CREATE UNIQUE INDEX source_versions_building ON source_versions (source_id) WHERE state = 'building';
+CREATE UNIQUE INDEX source_versions_published ON source_versions (source_id) WHERE state IN ('live', 'ready');
 
 -- One run of the pipeline. state: running | succeeded | partial | failed.
 CREATE TABLE ingestions (
@@ -156,6 +161,7 @@ CREATE TABLE modules (
   position BIGINT NOT NULL
 );
 CREATE INDEX modules_course ON modules (course_id, position);
+CREATE INDEX modules_source ON modules (source_id);
 
 CREATE TABLE lessons (
   id TEXT NOT NULL PRIMARY KEY,
@@ -170,40 +176,46 @@ CREATE TABLE lessons (
 );
 CREATE INDEX lessons_module ON lessons (module_id, position);
 CREATE INDEX lessons_document ON lessons (document_id);
+CREATE INDEX lessons_course ON lessons (institution_id, course_id);
 
 -- `terms` are the stemmed index terms, separated by spaces; `sentences` is JSON of domain::chunk::Sentence.
 CREATE TABLE chunks (
-  id TEXT NOT NULL PRIMARY KEY,
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
   institution_id TEXT NOT NULL REFERENCES institutions (id),
   course_id TEXT NOT NULL REFERENCES courses (id),
   version_id TEXT NOT NULL REFERENCES source_versions (id),
   document_id TEXT NOT NULL REFERENCES documents (id),
   position BIGINT NOT NULL,
-  heading_path TEXT NOT NULL,
-  text TEXT NOT NULL,
   locator_kind TEXT NOT NULL,
   locator_start BIGINT NOT NULL,
   locator_end BIGINT NOT NULL,
-  sentences TEXT NOT NULL,
   content_hash TEXT NOT NULL,
-  terms TEXT NOT NULL,
-  term_count BIGINT NOT NULL,
   flagged BOOLEAN NOT NULL,
+  term_count BIGINT NOT NULL,
+  terms TEXT NOT NULL,
+  heading_path TEXT NOT NULL,
+  text TEXT NOT NULL,
+  sentences TEXT NOT NULL,
   UNIQUE (version_id, position)
 );
-CREATE INDEX chunks_course ON chunks (course_id, version_id);
+-- Holds all that the counts of a keyword search read, so that they never touch the text.
+CREATE INDEX chunks_course ON chunks (institution_id, course_id, version_id, document_id, term_count);
 CREATE INDEX chunks_document ON chunks (document_id);
 CREATE INDEX chunks_content ON chunks (institution_id, content_hash);
-CREATE VIRTUAL TABLE chunk_terms USING fts5 (chunk_id UNINDEXED, course, terms, tokenize = "unicode61 tokenchars '_'");
+-- The index finds rows by term and keeps no text. A term is whole: `ascii` splits at spaces alone, as terms hold
+-- nothing else that it would split at.
+CREATE VIRTUAL TABLE chunk_terms USING fts5 (
+  course, terms, content = '', contentless_delete = 1, detail = column, tokenize = "ascii tokenchars '_'"
+);
 CREATE TRIGGER chunks_indexed AFTER INSERT ON chunks BEGIN
-  INSERT INTO chunk_terms (rowid, chunk_id, course, terms)
-  VALUES (new.rowid, new.id, 'c' || replace(new.course_id, '-', ''), new.terms);
+  INSERT INTO chunk_terms (rowid, course, terms) VALUES (new.seq, 'c' || replace(new.course_id, '-', ''), new.terms);
 END;
 CREATE TRIGGER chunks_unindexed AFTER DELETE ON chunks BEGIN
-  DELETE FROM chunk_terms WHERE rowid = old.rowid;
+  DELETE FROM chunk_terms WHERE rowid = old.seq;
 END;
 
--- Vectors are rows: `vector` is 384 little-endian f32, `sentences` the same for each sentence in order.
+-- Vectors are rows: `vector` is `dimension` little-endian f32, `sentences` the same for each sentence in order.
 CREATE TABLE embeddings (
   chunk_id TEXT NOT NULL REFERENCES chunks (id),
   model TEXT NOT NULL,
@@ -217,8 +229,7 @@ CREATE TABLE embeddings (
   created_at BIGINT NOT NULL,
   PRIMARY KEY (chunk_id, model)
 );
-CREATE INDEX embeddings_course ON embeddings (course_id, model);
-CREATE INDEX embeddings_version ON embeddings (version_id, model);
+CREATE INDEX embeddings_version ON embeddings (version_id, model, created_at);
 CREATE INDEX embeddings_content ON embeddings (institution_id, model, content_hash);
 
 CREATE TABLE enrollments (
@@ -303,7 +314,8 @@ CREATE TABLE jobs (
   UNIQUE (institution_id, kind, idem_key),
   CHECK ((state = 'leased') = (lease_token IS NOT NULL))
 );
-CREATE INDEX jobs_claim ON jobs (state, kind, run_at);
+CREATE INDEX jobs_turn ON jobs (state, institution_id, kind, priority DESC, run_at, id);
+CREATE INDEX jobs_due ON jobs (state, run_at);
 
 -- The permanent log. `seq` orders a partition; rows are never changed or deleted.
 CREATE TABLE events (
