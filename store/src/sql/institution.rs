@@ -1,0 +1,137 @@
+//! Rows of `institutions`, and finding the institution that owns a row.
+
+use domain::institution::Institution;
+use domain::{CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId, UserId};
+
+use crate::db::{Row, Tx, args};
+use crate::error::Result;
+
+const COLUMNS: &str = "id, slug, name, status, created_at";
+
+fn read(row: &Row) -> Result<Institution> {
+    Ok(Institution {
+        id: row.id("id")?,
+        slug: row.text("slug")?,
+        name: row.text("name")?,
+        status: row.text("status")?,
+        created_at: row.int("created_at")?,
+    })
+}
+
+/// Adds an institution.
+///
+/// # Errors
+/// Conflict when the slug is taken.
+pub async fn insert(tx: &mut Tx, institution: &Institution) -> Result<()> {
+    tx.exec(
+        "INSERT INTO institutions (id, slug, name, status, created_at) VALUES ($1, $2, $3, $4, $5)",
+        args![
+            institution.id,
+            &institution.slug,
+            &institution.name,
+            &institution.status,
+            institution.created_at
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The institution of that id.
+///
+/// # Errors
+/// The database refuses.
+pub async fn get(tx: &mut Tx, id: InstitutionId) -> Result<Option<Institution>> {
+    let sql = format!("SELECT {COLUMNS} FROM institutions WHERE id = $1");
+    tx.row(&sql, args![id])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+/// The institution of that slug.
+///
+/// # Errors
+/// The database refuses.
+pub async fn by_slug(tx: &mut Tx, slug: &str) -> Result<Option<Institution>> {
+    let sql = format!("SELECT {COLUMNS} FROM institutions WHERE slug = $1");
+    tx.row(&sql, args![slug])
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
+/// All institutions, by slug.
+///
+/// # Errors
+/// The database refuses.
+pub async fn list(tx: &mut Tx) -> Result<Vec<Institution>> {
+    let sql = format!("SELECT {COLUMNS} FROM institutions ORDER BY slug");
+    tx.rows(&sql, args![]).await?.iter().map(read).collect()
+}
+
+/// Changes name and status.
+///
+/// # Errors
+/// The database refuses.
+pub async fn update(tx: &mut Tx, institution: &Institution) -> Result<()> {
+    tx.exec(
+        "UPDATE institutions SET name = $2, status = $3 WHERE id = $1",
+        args![institution.id, &institution.name, &institution.status],
+    )
+    .await?;
+    Ok(())
+}
+
+/// A row that belongs to an institution, named by its id alone.
+///
+/// An address such as `/courses/{id}` carries no institution. The owner is found here first, and every
+/// query after it filters by that institution; whether the caller may go there is for the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owned {
+    /// A course.
+    Course(CourseId),
+    /// A user.
+    User(UserId),
+    /// A lesson.
+    Lesson(LessonId),
+    /// An enrolment.
+    Enrollment(EnrollmentId),
+    /// A run of the ingestion pipeline.
+    Ingestion(IngestionId),
+}
+
+/// The institution that owns a row; `None` when there is no such row.
+///
+/// # Errors
+/// The database refuses.
+pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
+    let (sql, id) = match owned {
+        Owned::Course(id) => (
+            "SELECT institution_id FROM courses WHERE id = $1",
+            id.to_string(),
+        ),
+        Owned::User(id) => (
+            "SELECT institution_id FROM users WHERE id = $1",
+            id.to_string(),
+        ),
+        Owned::Lesson(id) => (
+            "SELECT institution_id FROM lessons WHERE id = $1",
+            id.to_string(),
+        ),
+        Owned::Enrollment(id) => (
+            "SELECT institution_id FROM enrollments WHERE id = $1",
+            id.to_string(),
+        ),
+        Owned::Ingestion(id) => (
+            "SELECT institution_id FROM ingestions WHERE id = $1",
+            id.to_string(),
+        ),
+    };
+    tx.row(sql, args![id])
+        .await?
+        .map(|row| row.id("institution_id"))
+        .transpose()
+}
