@@ -1,0 +1,30 @@
+//! `lyceum institution`.
+
+use domain::policy::Actor;
+
+use crate::args::InstitutionCommand;
+use crate::command::Context;
+use crate::exit::{OK, Result};
+
+pub(crate) async fn run(context: &Context<'_>, command: &InstitutionCommand) -> Result<u8> {
+    let school = &context.node.school;
+    match command {
+        InstitutionCommand::List => {
+            let all = school.institution().all(&Actor::operator_everywhere()).await?;
+            context.out.result(&serde_json::json!({"institutions": all}), |_| {
+                all.iter().map(|one| format!("{}  {}  {}\n", one.slug, one.name, one.status)).collect()
+            });
+        }
+        InstitutionCommand::Create { slug, name } => {
+            domain::institution::check_slug("slug", slug)?;
+            if context.cli.dry_run {
+                context.out.line(format!("would make institution \"{slug}\""));
+                return Ok(OK);
+            }
+            let name = name.as_deref().unwrap_or(slug);
+            let made = school.institution().create(&Actor::operator_everywhere(), slug, name).await?;
+            context.out.result(&made, |made| format!("institution \"{}\" made", made.slug));
+        }
+    }
+    Ok(OK)
+}
