@@ -85,18 +85,12 @@ macro_rules! getter {
             })
         }
         pub(crate) fn $name(&self, column: &str) -> Result<$type> {
-            self.$optional(column)?.ok_or_else(|| Error::Damaged {
-                column: column.into(),
-                reason: "is null".into(),
-            })
+            self.$optional(column)?.ok_or_else(|| Error::Damaged { column: column.into(), reason: "is null".into() })
         }
     };
 }
 
-#[allow(
-    dead_code,
-    reason = "a complete set of getters reads better than the subset in use today"
-)]
+#[allow(dead_code, reason = "a complete set of getters reads better than the subset in use today")]
 impl Row {
     getter!(text, text_opt, String);
     getter!(int, int_opt, i64);
@@ -108,30 +102,23 @@ impl Row {
     pub(crate) fn id<T: std::str::FromStr<Err = domain::Error>>(&self, column: &str) -> Result<T> {
         self.text(column)?
             .parse()
-            .map_err(|error: domain::Error| Error::Damaged {
-                column: column.into(),
-                reason: error.message,
-            })
+            .map_err(|error: domain::Error| Error::Damaged { column: column.into(), reason: error.message })
     }
 
     /// The same where NULL is allowed.
     pub(crate) fn id_opt<T: std::str::FromStr<Err = domain::Error>>(&self, column: &str) -> Result<Option<T>> {
         self.text_opt(column)?
             .map(|text| {
-                text.parse().map_err(|error: domain::Error| Error::Damaged {
-                    column: column.into(),
-                    reason: error.message,
-                })
+                text.parse()
+                    .map_err(|error: domain::Error| Error::Damaged { column: column.into(), reason: error.message })
             })
             .transpose()
     }
 
     /// A column that holds JSON.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
-        serde_json::from_str(&self.text(column)?).map_err(|error| Error::Damaged {
-            column: column.into(),
-            reason: error.to_string(),
-        })
+        serde_json::from_str(&self.text(column)?)
+            .map_err(|error| Error::Damaged { column: column.into(), reason: error.to_string() })
     }
 
     /// Names of the columns, for dumps and checks.
@@ -145,10 +132,7 @@ impl Row {
 
 /// JSON text for a column.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Damaged {
-        column: "json".into(),
-        reason: error.to_string(),
-    })
+    serde_json::to_string(value).map_err(|error| Error::Damaged { column: "json".into(), reason: error.to_string() })
 }
 
 /// An open transaction on either database. It rolls back when dropped.
@@ -178,10 +162,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> Self {
-        Self {
-            jobs: watch::Sender::new(0),
-            events: watch::Sender::new(0),
-        }
+        Self { jobs: watch::Sender::new(0), events: watch::Sender::new(0) }
     }
 
     fn raise(&self, wake: Wake) {
@@ -221,14 +202,8 @@ impl Tx {
     pub(crate) async fn exec(&mut self, sql: &str, args: Vec<Value>) -> Result<u64> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         Ok(match &mut self.inner {
-            Inner::Sqlite(tx) => bind_all!(sqlx::query(sql), args)
-                .execute(&mut **tx)
-                .await?
-                .rows_affected(),
-            Inner::Postgres(tx) => bind_all!(sqlx::query(sql), args)
-                .execute(&mut **tx)
-                .await?
-                .rows_affected(),
+            Inner::Sqlite(tx) => bind_all!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
+            Inner::Postgres(tx) => bind_all!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
         })
     }
 
@@ -236,18 +211,12 @@ impl Tx {
     pub(crate) async fn rows(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         Ok(match &mut self.inner {
-            Inner::Sqlite(tx) => bind_all!(sqlx::query(sql), args)
-                .fetch_all(&mut **tx)
-                .await?
-                .into_iter()
-                .map(Row::Sqlite)
-                .collect(),
-            Inner::Postgres(tx) => bind_all!(sqlx::query(sql), args)
-                .fetch_all(&mut **tx)
-                .await?
-                .into_iter()
-                .map(Row::Postgres)
-                .collect(),
+            Inner::Sqlite(tx) => {
+                bind_all!(sqlx::query(sql), args).fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Inner::Postgres(tx) => {
+                bind_all!(sqlx::query(sql), args).fetch_all(&mut **tx).await?.into_iter().map(Row::Postgres).collect()
+            }
         })
     }
 
@@ -271,10 +240,7 @@ impl Tx {
     /// The database is gone.
     pub async fn now(&mut self) -> Result<domain::Micros> {
         let sql = format!("SELECT {} AS now", self.clock());
-        self.row(&sql, Vec::new())
-            .await?
-            .ok_or_else(|| Error::Database("no clock".into()))?
-            .int("now")
+        self.row(&sql, Vec::new()).await?.ok_or_else(|| Error::Database("no clock".into()))?.int("now")
     }
 
     /// Wakes this process's queue workers once the transaction is committed.
@@ -319,11 +285,7 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// Embedded defaults in `data_dir`.
     pub fn embedded(data_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            data_dir: data_dir.into(),
-            database_url: None,
-            connections: 8,
-        }
+        Self { data_dir: data_dir.into(), database_url: None, connections: 8 }
     }
 }
 
@@ -337,7 +299,27 @@ type Work = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, bool> + Send>;
 /// One queued write: the work, and what tells its caller how the group ended.
 struct Write {
     work: Work,
-    committed: oneshot::Sender<std::result::Result<(), String>>,
+    committed: oneshot::Sender<Outcome>,
+}
+
+type Outcome = std::result::Result<(), Refused>;
+
+/// Why a write is not there.
+#[derive(Debug, Clone)]
+enum Refused {
+    /// Its group was not begun or not committed; trying again may help.
+    Group(String),
+    /// It panicked or hung; the others of its group are written.
+    Alone(&'static str),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Group(reason) => Self::Unavailable(format!("nothing was written: {reason}")),
+            Refused::Alone(reason) => Self::Database(reason.into()),
+        }
+    }
 }
 
 /// The opened database. Cheap to clone.
@@ -353,6 +335,8 @@ pub struct Store {
 const GROUP: usize = 64;
 /// Longest time that one write may hold the single writer of SQLite.
 const LONGEST_WRITE: Duration = Duration::from_secs(30);
+const PANICKED: &str = "a write panicked and was rolled back";
+const HUNG: &str = "a write took longer than 30 s and was rolled back";
 
 impl Store {
     /// Opens (and migrates) the database.
@@ -368,16 +352,11 @@ impl Store {
                 .acquire_timeout(Duration::from_secs(5))
                 .connect(url)
                 .await?;
-            sqlx::migrate!("migrations/postgres")
-                .run(&pool)
-                .await
-                .map_err(|e| Error::Database(e.to_string()))?;
+            sqlx::migrate!("migrations/postgres").run(&pool).await.map_err(|e| Error::Database(e.to_string()))?;
             Pool::Postgres(pool)
         } else {
-            std::fs::create_dir_all(&options.data_dir).map_err(|source| Error::Blob {
-                key: options.data_dir.display().to_string(),
-                source,
-            })?;
+            std::fs::create_dir_all(&options.data_dir)
+                .map_err(|source| Error::Blob { key: options.data_dir.display().to_string(), source })?;
             let connect = sqlx::sqlite::SqliteConnectOptions::new()
                 .filename(options.data_dir.join("lyceum.sqlite"))
                 .create_if_missing(true)
@@ -392,10 +371,7 @@ impl Store {
                 .acquire_timeout(Duration::from_secs(10))
                 .connect_with(connect.clone())
                 .await?;
-            sqlx::migrate!("migrations/sqlite")
-                .run(&pool)
-                .await
-                .map_err(|e| Error::Database(e.to_string()))?;
+            sqlx::migrate!("migrations/sqlite").run(&pool).await.map_err(|e| Error::Database(e.to_string()))?;
             // The writer has a connection of its own: readers that fill the pool do not hold it up.
             let own = sqlx::sqlite::SqlitePoolOptions::new()
                 .max_connections(1)
@@ -407,12 +383,7 @@ impl Store {
             writer = Some(send);
             Pool::Sqlite(pool)
         };
-        Ok(Self {
-            pool,
-            writer,
-            signals,
-            options: Arc::new(options),
-        })
+        Ok(Self { pool, writer, signals, options: Arc::new(options) })
     }
 
     /// Changes whenever this process committed new jobs.
@@ -467,7 +438,8 @@ impl Store {
     {
         let Some(writer) = &self.writer else {
             let mut tx = begin(&self.pool, true).await?;
-            let value = work(&mut tx).await?;
+            let run = std::panic::AssertUnwindSafe(async { work(&mut tx).await }).catch_unwind();
+            let value = run.await.map_err(|_| Refused::Alone(PANICKED))??;
             tx.commit(&self.signals).await?;
             return Ok(value);
         };
@@ -486,17 +458,10 @@ impl Store {
         writer.send(Write { work, committed }).await.map_err(|_| stopped())?;
         let outcome = done.await.map_err(|_| stopped())?;
         match take.await {
-            Ok(Ok(value)) => match outcome {
-                Ok(()) => Ok(value),
-                Err(reason) => Err(Error::Unavailable(format!(
-                    "commit failed, nothing was written: {reason}"
-                ))),
-            },
+            Ok(Ok(value)) => outcome.map(|()| value).map_err(Error::from),
             Ok(Err(error)) => Err(error),
-            // The work never answered: it panicked, ran too long, or the group ended before it.
-            Err(_) => Err(outcome.map_or_else(Error::Unavailable, |()| {
-                Error::Database("the write was abandoned".into())
-            })),
+            // The work never answered: it panicked, hung, or its group ended before it.
+            Err(_) => Err(outcome.err().map_or_else(stopped, Error::from)),
         }
     }
 
@@ -516,15 +481,11 @@ async fn begin(pool: &Pool, write: bool) -> Result<Tx> {
         Pool::Sqlite(pool) if write => Inner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
         Pool::Sqlite(pool) => Inner::Sqlite(pool.begin().await?),
         Pool::Postgres(pool) if write => Inner::Postgres(pool.begin().await?),
-        Pool::Postgres(pool) => Inner::Postgres(
-            pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                .await?,
-        ),
+        Pool::Postgres(pool) => {
+            Inner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+        }
     };
-    Ok(Tx {
-        inner,
-        wake: Wake::default(),
-    })
+    Ok(Tx { inner, wake: Wake::default() })
 }
 
 /// The single writer of SQLite: takes what waits, runs each in a savepoint, commits once, then answers.
@@ -538,7 +499,7 @@ async fn write_in_groups(pool: Pool, mut queue: mpsc::Receiver<Write>, signals: 
         }
         // What is left in the batch was not begun: the group ended before it.
         waiting.extend(batch.drain(..).map(|write| (write.committed, None)));
-        let outcome = outcome.map_err(|error| error.to_string());
+        let outcome = outcome.map_err(|error| Refused::Group(error.to_string()));
         for (committed, refused) in waiting {
             // A caller that went away needs no answer.
             let _ = committed.send(refused.map_or_else(|| outcome.clone(), Err));
@@ -546,7 +507,8 @@ async fn write_in_groups(pool: Pool, mut queue: mpsc::Receiver<Write>, signals: 
     }
 }
 
-type Waiting = Vec<(oneshot::Sender<std::result::Result<(), String>>, Option<String>)>;
+/// Who waits for the group, and why a write of it is refused whatever becomes of the group.
+type Waiting = Vec<(oneshot::Sender<Outcome>, Option<Refused>)>;
 
 async fn write_group(pool: &Pool, batch: &mut Vec<Write>, waiting: &mut Waiting, signals: &Signals) -> Result<()> {
     let mut tx = begin(pool, true).await?;
@@ -566,8 +528,8 @@ async fn write_group(pool: &Pool, batch: &mut Vec<Write>, waiting: &mut Waiting,
                 continue;
             }
             Ok(Ok(false)) => None,
-            Ok(Err(_)) => Some("a write panicked and was rolled back".to_owned()),
-            Err(_) => Some("a write took longer than 30 s and was rolled back".to_owned()),
+            Ok(Err(_)) => Some(PANICKED),
+            Err(_) => Some(HUNG),
         };
         if let Some(reason) = &refused {
             tracing::error!(%reason, "write refused");
@@ -575,7 +537,7 @@ async fn write_group(pool: &Pool, batch: &mut Vec<Write>, waiting: &mut Waiting,
         tx.raw("ROLLBACK TO one").await?;
         tx.raw("RELEASE one").await?;
         if let Some(last) = waiting.last_mut() {
-            last.1 = refused;
+            last.1 = refused.map(Refused::Alone);
         }
     }
     tx.commit(signals).await

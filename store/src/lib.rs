@@ -6,13 +6,18 @@
 #![warn(missing_docs)]
 
 pub mod blob;
+pub mod bus;
+pub mod cache;
 mod db;
 mod error;
 pub mod owner;
 pub mod queue;
+mod scope;
 pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod vector;
 
 pub use db::{Store, StoreOptions, Tx};
 pub use error::{Error, Result};
+pub use scope::Scope;

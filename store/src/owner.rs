@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::Store;
 use crate::error::{Error, Result};
-use crate::sql::job;
+use crate::sql::{event, job};
 
 /// Takes the lock of a data directory.
 #[derive(Debug)]
@@ -34,18 +34,10 @@ impl DataDirOwner {
     /// [`Error::Owned`] while another process owns it.
     pub fn acquire(data_dir: &Path) -> Result<Owner> {
         let lock_path = data_dir.join("lyceum.lock");
-        let failed = |source| Error::Blob {
-            key: lock_path.display().to_string(),
-            source,
-        };
+        let failed = |source| Error::Blob { key: lock_path.display().to_string(), source };
         std::fs::create_dir_all(data_dir).map_err(failed)?;
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&lock_path)
-            .map_err(failed)?;
+        let mut lock =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Owned(data_dir.display().to_string())),
@@ -63,12 +55,7 @@ impl DataDirOwner {
             lock.sync_all().map_err(failed)?;
         }
         let instance = format!("{node}/{}", random_name());
-        Ok(Owner {
-            _lock: lock,
-            data_dir: data_dir.to_owned(),
-            node,
-            instance,
-        })
+        Ok(Owner { _lock: lock, data_dir: data_dir.to_owned(), node, instance })
     }
 }
 
@@ -106,7 +93,12 @@ impl Owner {
     pub async fn release_dead(&self, store: &Store) -> Result<u64> {
         let (node, instance) = (self.node.clone(), self.instance.clone());
         store
-            .write(move |tx| Box::pin(async move { job::release_node(tx, &node, &instance).await }))
+            .write(move |tx| {
+                Box::pin(async move {
+                    event::consumer::release_node(tx, &node, &instance).await?;
+                    job::release_node(tx, &node, &instance).await
+                })
+            })
             .await
     }
 }

@@ -8,6 +8,8 @@ use domain::{CourseId, Error as DomainError, ErrorKind, EventId, InstitutionId, 
 use crate::db::{Row, Tx, args};
 use crate::error::Result;
 
+pub mod consumer;
+
 /// An event about to be appended.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -79,16 +81,12 @@ impl NewEvent {
 /// The type is not registered, or the database refuses.
 pub async fn append(tx: &mut Tx, new: &NewEvent) -> Result<EventId> {
     let topic = event::topic(new.event_type).ok_or_else(|| {
-        DomainError::new(
-            ErrorKind::Internal,
-            format!("event type \"{}\" is not registered", new.event_type),
-        )
+        DomainError::new(ErrorKind::Internal, format!("event type \"{}\" is not registered", new.event_type))
     })?;
     if !tx.sqlite() {
         // Takes the transaction's number before the row takes its place: a reader that trusts
         // "older than the oldest running transaction" never passes a place that is still to be filled.
-        tx.rows("SELECT CAST(pg_current_xact_id() AS TEXT) AS xid", args![])
-            .await?;
+        tx.rows("SELECT CAST(pg_current_xact_id() AS TEXT) AS xid", args![]).await?;
     }
     let id = EventId::fresh();
     let sql = format!(
@@ -137,22 +135,14 @@ pub async fn after(
     limit: i64,
 ) -> Result<Vec<(i64, Event)>> {
     // Written apart from the other case so that a partition is read along its own index.
-    let place = if partition.is_some() {
-        "partition_no = $3"
-    } else {
-        "CAST($3 AS BIGINT) IS NULL"
-    };
+    let place = if partition.is_some() { "partition_no = $3" } else { "CAST($3 AS BIGINT) IS NULL" };
     let sql = format!(
         "SELECT {COLUMNS} FROM events
          WHERE seq > $1 AND (CAST($2 AS TEXT) IS NULL OR institution_id = $2) AND {place}{}
          ORDER BY seq LIMIT $4",
         settled(tx)
     );
-    tx.rows(&sql, args![seq, institution, partition, limit])
-        .await?
-        .iter()
-        .map(event)
-        .collect()
+    tx.rows(&sql, args![seq, institution, partition, limit]).await?.iter().map(event).collect()
 }
 
 /// Up to `limit` events that share a correlation id, after place `seq`: what a progress stream shows and resumes from.
@@ -172,19 +162,20 @@ pub async fn correlated(
          ORDER BY seq LIMIT $4",
         settled(tx)
     );
-    tx.rows(&sql, args![institution, correlation, seq, limit])
-        .await?
-        .iter()
-        .map(event)
-        .collect()
+    tx.rows(&sql, args![institution, correlation, seq, limit]).await?.iter().map(event).collect()
+}
+
+/// One event.
+///
+/// # Errors
+/// The database refuses.
+pub async fn get(tx: &mut Tx, institution: InstitutionId, id: EventId) -> Result<Option<Event>> {
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE institution_id = $1 AND event_id = $2");
+    tx.row(&sql, args![institution, id]).await?.as_ref().map(|row| Ok(event(row)?.1)).transpose()
 }
 
 fn settled(tx: &Tx) -> &'static str {
-    if tx.sqlite() {
-        ""
-    } else {
-        " AND xid < pg_snapshot_xmin(pg_current_snapshot())"
-    }
+    if tx.sqlite() { "" } else { " AND xid < pg_snapshot_xmin(pg_current_snapshot())" }
 }
 
 fn event(row: &Row) -> Result<(i64, Event)> {
