@@ -23,6 +23,28 @@ pub fn of_sentence(chunk: &StoredChunk, index: usize) -> Option<Citation> {
     })
 }
 
+/// Citations of several sentences of a passage: those that follow each other are one quote.
+#[must_use]
+pub fn of_sentences(chunk: &StoredChunk, indices: &[usize]) -> Vec<Citation> {
+    let mut citations: Vec<Citation> = Vec::new();
+    let mut last: Option<(usize, usize)> = None;
+    for index in indices {
+        let (Some(next), Some(sentence)) = (of_sentence(chunk, *index), chunk.chunk.sentences.get(*index)) else { continue };
+        let joined = last.filter(|(before, _)| before + 1 == *index).and_then(|(_, start)| {
+            let quote = chunk.chunk.text.get(start..sentence.end)?;
+            let citation = citations.last_mut()?;
+            quote.clone_into(&mut citation.quote);
+            citation.locator = citation.locator.union(sentence.locator);
+            Some(start)
+        });
+        last = Some((*index, joined.unwrap_or(sentence.start)));
+        if joined.is_none() {
+            citations.push(next);
+        }
+    }
+    citations
+}
+
 /// Why a citation does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {

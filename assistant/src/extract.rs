@@ -1,0 +1,224 @@
+//! The answer in the course's own words: one to three sentences of the best section, in document
+//! order, each with its exact place, and where else the course speaks of it.
+//!
+//! Nothing is composed here. Sentences that read like instructions to a model are left out.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::text;
+use domain::tutor::{AnswerSentence, Citation};
+use store::sql::chunk::StoredChunk;
+
+use crate::cite;
+
+/// Most sentences that are highlighted, attached code apart.
+const MOST: usize = 3;
+/// Further sections that are named.
+const NEAREST: usize = 3;
+/// Weight of shared words beside the cosine of a sentence.
+const WORDS: f64 = 0.35;
+/// A further sentence must score at least this share of the best one.
+const FURTHER: f64 = 0.72;
+
+/// A passage with what the question has to do with each of its sentences.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// The row.
+    pub chunk: StoredChunk,
+    /// What it was ranked by.
+    pub score: f64,
+    /// Cosine of each sentence; empty without a model.
+    pub sentences: Vec<f32>,
+}
+
+/// What was taken out of the course.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extract {
+    /// Sentences in document order.
+    pub sentences: Vec<AnswerSentence>,
+    /// One citation a sentence.
+    pub citations: Vec<Citation>,
+    /// The best sentence of the next sections.
+    pub nearest: Vec<Citation>,
+    /// Whether instruction-like text was left out.
+    pub flagged: bool,
+}
+
+impl Extract {
+    /// The sentences as one text; code stands on lines of its own.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut code_before = false;
+        for sentence in &self.sentences {
+            let code = sentence.text.contains('\n');
+            if !text.is_empty() {
+                text.push_str(if code || code_before { "\n" } else { " " });
+            }
+            text.push_str(&sentence.text);
+            code_before = code;
+        }
+        text
+    }
+}
+
+/// Question terms and what each weighs.
+pub(crate) type Weights = HashMap<String, f64>;
+
+/// Takes the answer from the first passage and the pointers from the following ones.
+#[must_use]
+pub fn extract(passages: &[Passage], weights: &[(String, f64, bool)]) -> Extract {
+    let weights: Weights = weights.iter().map(|(term, idf, _)| (term.clone(), *idf)).collect();
+    let mut extract = Extract::default();
+    let mut rest = passages.iter();
+    for passage in rest.by_ref() {
+        extract.flagged |= passage.chunk.chunk.flagged;
+        let chosen = choose(passage, &weights);
+        if chosen.is_empty() {
+            continue;
+        }
+        for index in chosen {
+            if let Some(citation) = cite::of_sentence(&passage.chunk, index) {
+                extract.sentences.push(AnswerSentence { text: citation.quote.clone(), citations: vec![extract.citations.len()] });
+                extract.citations.push(citation);
+            }
+        }
+        break;
+    }
+    extract.nearest = nearest(rest, &weights);
+    extract
+}
+
+/// The best sentence of each of the next sections.
+pub(crate) fn nearest<'a>(passages: impl Iterator<Item = &'a Passage>, weights: &Weights) -> Vec<Citation> {
+    passages
+        .filter_map(|passage| {
+            let scores = scores(passage, weights);
+            let best = scores.iter().enumerate().filter_map(|(i, s)| s.map(|s| (i, s))).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
+            cite::of_sentence(&passage.chunk, best.0)
+        })
+        .take(NEAREST)
+        .collect()
+}
+
+/// Indices of sentences of a passage that may be quoted or shown to a model.
+#[must_use]
+pub fn quotable(chunk: &StoredChunk) -> Vec<usize> {
+    let flagged = flagged(chunk);
+    (0..chunk.chunk.sentences.len()).filter(|index| !flagged.contains(index)).collect()
+}
+
+/// Instruction-like sentences, and those of the same lines: an order often runs over several.
+fn flagged(chunk: &StoredChunk) -> HashSet<usize> {
+    let passage = &chunk.chunk;
+    if !passage.flagged {
+        return HashSet::new();
+    }
+    let bad: Vec<_> =
+        passage.sentences.iter().filter(|s| domain::injection::instruction_like(passage.sentence_text(s)).is_some()).map(|s| s.locator).collect();
+    // The whole passage was flagged and no single sentence is: none of it is quoted.
+    let whole = bad.is_empty();
+    (0..).zip(&passage.sentences).filter(|(_, s)| whole || bad.iter().any(|b| b.start <= s.locator.end && s.locator.start <= b.end)).map(|(i, _)| i).collect()
+}
+
+/// What each sentence has to do with the question; `None` for what cannot stand alone.
+fn scores(passage: &Passage, weights: &Weights) -> Vec<Option<f64>> {
+    let chunk = &passage.chunk.chunk;
+    let flagged = flagged(&passage.chunk);
+    let total: f64 = weights.values().sum();
+    chunk
+        .sentences
+        .iter()
+        .enumerate()
+        .map(|(index, sentence)| {
+            let words = chunk.sentence_text(sentence);
+            if flagged.contains(&index) || !stands_alone(words) {
+                return None;
+            }
+            let held: HashSet<String> = text::terms(words).into_iter().collect();
+            let covered: f64 = held.iter().filter_map(|term| weights.get(term)).sum();
+            let covered = if total > 0.0 { covered / total } else { 0.0 };
+            Some(passage.sentences.get(index).map_or(covered, |cosine| f64::from(*cosine) + WORDS * covered))
+        })
+        .collect()
+}
+
+/// Indices of the highlighted sentences, in document order.
+fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
+    let scores = scores(passage, weights);
+    let mut order: Vec<(usize, f64)> = scores.iter().enumerate().filter_map(|(i, s)| s.map(|s| (i, s))).collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let Some((first, top)) = order.first().copied() else { return Vec::new() };
+    let texts: Vec<&str> = passage.chunk.chunk.sentences.iter().map(|s| passage.chunk.chunk.sentence_text(s)).collect();
+    let usable = |index: usize| scores.get(index).is_some_and(Option::is_some);
+    let leans = |index: usize| texts.get(index).is_some_and(|words| leans_back(words));
+
+    let mut chosen: Vec<usize> = vec![first];
+    // "This is why ..." says nothing without the sentence before.
+    if leans(first) && first > 0 && usable(first - 1) {
+        chosen.push(first - 1);
+    }
+    for (index, score) in order.iter().skip(1) {
+        if chosen.len() >= MOST {
+            break;
+        }
+        if *score >= FURTHER * top && !chosen.contains(index) && (!leans(*index) || index.checked_sub(1).is_some_and(|before| chosen.contains(&before))) {
+            chosen.push(*index);
+        }
+    }
+    // What follows the best sentence explains it more often than what is far from it.
+    if chosen.len() < 2 && usable(first + 1) {
+        chosen.push(first + 1);
+    }
+    let flagged = flagged(&passage.chunk);
+    for index in chosen.clone() {
+        let announces = texts.get(index).is_some_and(|words| words.ends_with(':'));
+        if announces && texts.get(index + 1).is_some() && !flagged.contains(&(index + 1)) && !chosen.contains(&(index + 1)) {
+            chosen.push(index + 1);
+        }
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen
+}
+
+/// Whether a sentence can be read by itself: not code, not a caption, not a question, not a scrap.
+fn stands_alone(words: &str) -> bool {
+    let scrap = words.split_whitespace().count() < 4;
+    let caption = ["Listing ", "Figure ", "Table ", "Filename: ", "Example "]
+        .iter()
+        .any(|lead| words.strip_prefix(lead).is_some_and(|rest| *lead == "Filename: " || rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(':')));
+    let code = words.contains('\n') || words.ends_with(['{', '}', ';']) || words.starts_with("$ ") || words.starts_with("//");
+    !(scrap || caption || code || words.ends_with('?'))
+}
+
+/// Whether a sentence needs the one before.
+fn leans_back(words: &str) -> bool {
+    const LEADS: &[&str] = &[
+        "this", "that", "these", "those", "it", "they", "he", "she", "however", "therefore", "thus", "instead", "otherwise", "but", "also",
+        "then", "so", "and", "such", "its", "their", "similarly", "likewise", "both", "neither", "here", "because of this", "in this case",
+        "for example", "for instance", "in other words", "on the other hand", "as a result", "in that case", "in contrast", "again",
+    ];
+    let lower = words.to_lowercase();
+    LEADS.iter().any(|lead| lower.strip_prefix(lead).is_some_and(|rest| rest.starts_with([' ', ',', '\''])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scraps_captions_and_code_do_not_stand_alone() {
+        for words in ["Listing 4-3: A reference", "let x = 5;", "What is a crate?", "See below", "Filename: src/main.rs", "$ cargo build --release now"] {
+            assert!(!stands_alone(words), "{words}");
+        }
+        assert!(stands_alone("Listing the files of a folder takes one call."));
+    }
+
+    #[test]
+    fn a_sentence_that_leans_back_is_known_by_its_first_words() {
+        assert!(leans_back("This is why the value is dropped."));
+        assert!(leans_back("For example, a loop."));
+        assert!(!leans_back("Thistles grow here."));
+    }
+}
