@@ -1,0 +1,19 @@
+//! The store through its public doors, on both databases.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected has failed"
+)]
+
+mod blob;
+mod bus;
+mod cache;
+mod group_commit;
+mod job_model;
+mod job_rows;
+mod owner;
+mod queue;
+mod school;
