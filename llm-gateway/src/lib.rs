@@ -1,1 +1,23 @@
-//! Lyceum.
+//! Model requests, shared out to workers that dial in.
+//!
+//! Callers name a class, a model and a deadline; the gateway bounds how many wait, serves the more
+//! urgent class first, keeps credits for people who wait, and answers with a typed error so that a
+//! caller can fall back to what works without a model. It runs no model itself, keeps nothing on
+//! disk and speaks no HTTP.
+
+#![warn(missing_docs)]
+
+mod chat;
+mod error;
+mod gateway;
+mod link;
+mod listen;
+mod state;
+
+pub use chat::{ChatDelta, ChatStream};
+pub use error::GatewayError;
+pub use gateway::{ClassCounters, Gateway, ModelStatus, Options};
+pub use link::WorkerLink;
+pub use listen::ListenOptions;
+
+pub use domain::wire::{ChatRequest, Class, Finish, Message, Role, Task};

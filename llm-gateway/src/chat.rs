@@ -1,0 +1,63 @@
+//! A reply that arrives in pieces.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use domain::wire::Finish;
+use futures::Stream;
+use tokio::sync::mpsc;
+
+use crate::error::GatewayError;
+use crate::gateway::Guard;
+
+/// One piece of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatDelta {
+    /// The text of this piece; may be empty in the last one.
+    pub text: String,
+    /// Set in the last piece only.
+    pub finish: Option<Finish>,
+}
+
+/// A reply as a stream: pieces, then one with `finish`, or an error and then the end.
+///
+/// Dropping it takes the request back from the worker.
+pub struct ChatStream {
+    pub(crate) deltas: mpsc::Receiver<Result<ChatDelta, GatewayError>>,
+    pub(crate) deadline: Pin<Box<tokio::time::Sleep>>,
+    pub(crate) guard: Guard,
+    pub(crate) over: bool,
+}
+
+impl std::fmt::Debug for ChatStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatStream").field("over", &self.over).finish_non_exhaustive()
+    }
+}
+
+impl Stream for ChatStream {
+    type Item = Result<ChatDelta, GatewayError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        if self.deadline.as_mut().poll(context).is_ready() {
+            self.over = true;
+            self.guard.expire();
+            return Poll::Ready(Some(Err(GatewayError::Deadline)));
+        }
+        match self.deltas.poll_recv(context) {
+            Poll::Ready(Some(item)) => {
+                self.over = !matches!(&item, Ok(ChatDelta { finish: None, .. }));
+                Poll::Ready(Some(item))
+            }
+            // The gateway let go without a last word.
+            Poll::Ready(None) => {
+                self.over = true;
+                Poll::Ready(Some(Err(GatewayError::WorkerLost)))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
