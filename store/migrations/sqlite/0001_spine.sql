@@ -126,6 +126,10 @@ CREATE TABLE ingestions (
   done BIGINT NOT NULL,
   total BIGINT NOT NULL,
   embedded BIGINT NOT NULL,
+  -- Totals of its source version, counted when it ends.
+  modules BIGINT NOT NULL DEFAULT 0,
+  lessons BIGINT NOT NULL DEFAULT 0,
+  chunks BIGINT NOT NULL DEFAULT 0,
   error TEXT,
   warnings TEXT NOT NULL,
   stages TEXT NOT NULL,
@@ -230,6 +234,7 @@ CREATE TABLE embeddings (
   PRIMARY KEY (chunk_id, model)
 );
 CREATE INDEX embeddings_version ON embeddings (version_id, model, created_at);
+CREATE INDEX embeddings_page ON embeddings (institution_id, model, dimension, chunk_id);
 CREATE INDEX embeddings_content ON embeddings (institution_id, model, content_hash);
 
 CREATE TABLE enrollments (
