@@ -79,7 +79,12 @@ const NEW_WORDS: f64 = 0.25;
 ///
 /// # Errors
 /// The first reason why it may not be shown.
-pub fn check(claim: &Claim, sources: &[Source], question: &str, cosine: Option<f32>) -> Result<Vec<(usize, Vec<usize>)>, Refused> {
+pub fn check(
+    claim: &Claim,
+    sources: &[Source],
+    question: &str,
+    cosine: Option<f32>,
+) -> Result<Vec<(usize, Vec<usize>)>, Refused> {
     if claim.cites.is_empty() {
         return Err(Refused::Uncited);
     }
@@ -154,12 +159,16 @@ impl Source {
     /// The one to three following sentences that hold most of the terms, and their share.
     fn best_window(&self, claimed: &HashSet<String>) -> (f64, std::ops::Range<usize>) {
         let heading: HashSet<String> = terms(&self.heading).into_iter().collect();
-        let held: Vec<HashSet<String>> = self.sentences.iter().map(|(_, text)| terms(text).into_iter().collect()).collect();
+        let held: Vec<HashSet<String>> =
+            self.sentences.iter().map(|(_, text)| terms(text).into_iter().collect()).collect();
         let mut best = (0.0, 0..0);
         for width in 1..=3 {
             for (start, sentences) in held.windows(width).enumerate() {
                 let inside = claimed.iter().filter(|term| sentences.iter().any(|held| held.contains(*term))).count();
-                let above = claimed.iter().filter(|term| heading.contains(*term) && !sentences.iter().any(|held| held.contains(*term))).count();
+                let above = claimed
+                    .iter()
+                    .filter(|term| heading.contains(*term) && !sentences.iter().any(|held| held.contains(*term)))
+                    .count();
                 // A heading names the subject; the sentences must carry the rest.
                 let share = if inside == 0 { 0.0 } else { (inside + above) as f64 / claimed.len().max(1) as f64 };
                 // A wider window must earn its width.
@@ -178,7 +187,8 @@ impl Source {
 fn plain_words(text: &str) -> Vec<String> {
     let mut plain: Vec<String> = Vec::new();
     for word in words(text) {
-        let negated = word == "t" && plain.last().is_some_and(|last| last.ends_with('n') && last != "in" && last != "on");
+        let negated =
+            word == "t" && plain.last().is_some_and(|last| last.ends_with('n') && last != "in" && last != "on");
         if negated { plain.push("not".into()) } else { plain.push(word) }
     }
     plain
@@ -194,16 +204,22 @@ mod tests {
             sentences: sentences.iter().enumerate().map(|(i, s)| (i, (*s).to_owned())).collect(),
         };
         vec![
-            source("Ownership > Rules", &[
-                "Each value in Rust has an owner.",
-                "There can only be one owner at a time.",
-                "When the owner goes out of scope, the value will be dropped.",
-                "A mutable reference does not copy the value it points to.",
-            ]),
-            source("Threads > Joining", &[
-                "Call join on the handle returned by thread::spawn to wait for the spawned thread to finish.",
-                "Blocking the main thread for 10 milliseconds is shown in the \u{201c}first example\u{201d}.",
-            ]),
+            source(
+                "Ownership > Rules",
+                &[
+                    "Each value in Rust has an owner.",
+                    "There can only be one owner at a time.",
+                    "When the owner goes out of scope, the value will be dropped.",
+                    "A mutable reference does not copy the value it points to.",
+                ],
+            ),
+            source(
+                "Threads > Joining",
+                &[
+                    "Call join on the handle returned by thread::spawn to wait for the spawned thread to finish.",
+                    "Blocking the main thread for 10 milliseconds is shown in the \u{201c}first example\u{201d}.",
+                ],
+            ),
         ]
     }
 

@@ -29,7 +29,9 @@ pub fn of_sentences(chunk: &StoredChunk, indices: &[usize]) -> Vec<Citation> {
     let mut citations: Vec<Citation> = Vec::new();
     let mut last: Option<(usize, usize)> = None;
     for index in indices {
-        let (Some(next), Some(sentence)) = (of_sentence(chunk, *index), chunk.chunk.sentences.get(*index)) else { continue };
+        let (Some(next), Some(sentence)) = (of_sentence(chunk, *index), chunk.chunk.sentences.get(*index)) else {
+            continue;
+        };
         let joined = last.filter(|(before, _)| before + 1 == *index).and_then(|(_, start)| {
             let quote = chunk.chunk.text.get(start..sentence.end)?;
             let citation = citations.last_mut()?;
@@ -85,7 +87,13 @@ pub fn verify(citation: &Citation, chunk: &StoredChunk) -> Result<(), Broken> {
     for (start, _) in chunk.chunk.text.match_indices(&citation.quote) {
         found = true;
         let end = start + citation.quote.len();
-        let span = chunk.chunk.sentences.iter().filter(|s| overlaps(s, start, end)).map(|s| s.locator).reduce(domain::Locator::union);
+        let span = chunk
+            .chunk
+            .sentences
+            .iter()
+            .filter(|s| overlaps(s, start, end))
+            .map(|s| s.locator)
+            .reduce(domain::Locator::union);
         if span == Some(citation.locator) && chunk.chunk.locator.covers(citation.locator) {
             return Ok(());
         }

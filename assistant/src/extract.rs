@@ -79,7 +79,9 @@ pub fn extract(passages: &[Passage], weights: &[(String, f64, bool)]) -> Extract
         }
         for index in chosen {
             if let Some(citation) = cite::of_sentence(&passage.chunk, index) {
-                extract.sentences.push(AnswerSentence { text: citation.quote.clone(), citations: vec![extract.citations.len()] });
+                extract
+                    .sentences
+                    .push(AnswerSentence { text: citation.quote.clone(), citations: vec![extract.citations.len()] });
                 extract.citations.push(citation);
             }
         }
@@ -94,7 +96,11 @@ pub(crate) fn nearest<'a>(passages: impl Iterator<Item = &'a Passage>, weights: 
     passages
         .filter_map(|passage| {
             let scores = scores(passage, weights);
-            let best = scores.iter().enumerate().filter_map(|(i, s)| s.map(|s| (i, s))).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
+            let best = scores
+                .iter()
+                .enumerate()
+                .filter_map(|(i, s)| s.map(|s| (i, s)))
+                .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
             cite::of_sentence(&passage.chunk, best.0)
         })
         .take(NEAREST)
@@ -114,11 +120,19 @@ fn flagged(chunk: &StoredChunk) -> HashSet<usize> {
     if !passage.flagged {
         return HashSet::new();
     }
-    let bad: Vec<_> =
-        passage.sentences.iter().filter(|s| domain::injection::instruction_like(passage.sentence_text(s)).is_some()).map(|s| s.locator).collect();
+    let bad: Vec<_> = passage
+        .sentences
+        .iter()
+        .filter(|s| domain::injection::instruction_like(passage.sentence_text(s)).is_some())
+        .map(|s| s.locator)
+        .collect();
     // The whole passage was flagged and no single sentence is: none of it is quoted.
     let whole = bad.is_empty();
-    (0..).zip(&passage.sentences).filter(|(_, s)| whole || bad.iter().any(|b| b.start <= s.locator.end && s.locator.start <= b.end)).map(|(i, _)| i).collect()
+    (0..)
+        .zip(&passage.sentences)
+        .filter(|(_, s)| whole || bad.iter().any(|b| b.start <= s.locator.end && s.locator.start <= b.end))
+        .map(|(i, _)| i)
+        .collect()
 }
 
 /// What each sentence has to do with the question; `None` for what cannot stand alone.
@@ -162,7 +176,10 @@ fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
         if chosen.len() >= MOST {
             break;
         }
-        if *score >= FURTHER * top && !chosen.contains(index) && (!leans(*index) || index.checked_sub(1).is_some_and(|before| chosen.contains(&before))) {
+        if *score >= FURTHER * top
+            && !chosen.contains(index)
+            && (!leans(*index) || index.checked_sub(1).is_some_and(|before| chosen.contains(&before)))
+        {
             chosen.push(*index);
         }
     }
@@ -173,7 +190,11 @@ fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
     let flagged = flagged(&passage.chunk);
     for index in chosen.clone() {
         let announces = texts.get(index).is_some_and(|words| words.ends_with(':'));
-        if announces && texts.get(index + 1).is_some() && !flagged.contains(&(index + 1)) && !chosen.contains(&(index + 1)) {
+        if announces
+            && texts.get(index + 1).is_some()
+            && !flagged.contains(&(index + 1))
+            && !chosen.contains(&(index + 1))
+        {
             chosen.push(index + 1);
         }
     }
@@ -185,19 +206,55 @@ fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
 /// Whether a sentence can be read by itself: not code, not a caption, not a question, not a scrap.
 fn stands_alone(words: &str) -> bool {
     let scrap = words.split_whitespace().count() < 4;
-    let caption = ["Listing ", "Figure ", "Table ", "Filename: ", "Example "]
-        .iter()
-        .any(|lead| words.strip_prefix(lead).is_some_and(|rest| *lead == "Filename: " || rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(':')));
-    let code = words.contains('\n') || words.ends_with(['{', '}', ';']) || words.starts_with("$ ") || words.starts_with("//");
+    let caption = ["Listing ", "Figure ", "Table ", "Filename: ", "Example "].iter().any(|lead| {
+        words.strip_prefix(lead).is_some_and(|rest| {
+            *lead == "Filename: " || rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(':')
+        })
+    });
+    let code =
+        words.contains('\n') || words.ends_with(['{', '}', ';']) || words.starts_with("$ ") || words.starts_with("//");
     !(scrap || caption || code || words.ends_with('?'))
 }
 
 /// Whether a sentence needs the one before.
 fn leans_back(words: &str) -> bool {
     const LEADS: &[&str] = &[
-        "this", "that", "these", "those", "it", "they", "he", "she", "however", "therefore", "thus", "instead", "otherwise", "but", "also",
-        "then", "so", "and", "such", "its", "their", "similarly", "likewise", "both", "neither", "here", "because of this", "in this case",
-        "for example", "for instance", "in other words", "on the other hand", "as a result", "in that case", "in contrast", "again",
+        "this",
+        "that",
+        "these",
+        "those",
+        "it",
+        "they",
+        "he",
+        "she",
+        "however",
+        "therefore",
+        "thus",
+        "instead",
+        "otherwise",
+        "but",
+        "also",
+        "then",
+        "so",
+        "and",
+        "such",
+        "its",
+        "their",
+        "similarly",
+        "likewise",
+        "both",
+        "neither",
+        "here",
+        "because of this",
+        "in this case",
+        "for example",
+        "for instance",
+        "in other words",
+        "on the other hand",
+        "as a result",
+        "in that case",
+        "in contrast",
+        "again",
     ];
     let lower = words.to_lowercase();
     LEADS.iter().any(|lead| lower.strip_prefix(lead).is_some_and(|rest| rest.starts_with([' ', ',', '\''])))
@@ -209,7 +266,14 @@ mod tests {
 
     #[test]
     fn scraps_captions_and_code_do_not_stand_alone() {
-        for words in ["Listing 4-3: A reference", "let x = 5;", "What is a crate?", "See below", "Filename: src/main.rs", "$ cargo build --release now"] {
+        for words in [
+            "Listing 4-3: A reference",
+            "let x = 5;",
+            "What is a crate?",
+            "See below",
+            "Filename: src/main.rs",
+            "$ cargo build --release now",
+        ] {
             assert!(!stands_alone(words), "{words}");
         }
         assert!(stands_alone("Listing the files of a folder takes one call."));

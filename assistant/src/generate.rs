@@ -101,8 +101,9 @@ pub(crate) async fn generate(
     }
     let mut fallback = Fallback::Unverified;
     for attempt in 0..ATTEMPTS {
-        let nonce = uuid::Uuid::new_v4().simple().to_string();
-        let prompt = prompt::fill(nonce.get(..16).unwrap_or(&nonce), &sources, question);
+        // The low half of a version 7 id is random.
+        let nonce = uuid::Uuid::now_v7().simple().to_string();
+        let prompt = prompt::fill(nonce.get(16..).unwrap_or(&nonce), &sources, question);
         let reply = match models.chat(&prompt, attempt).await {
             Ok(reply) => reply,
             Err(Fallback::NoModel) => return Err(Fallback::NoModel),

@@ -1,1 +1,87 @@
-//! Lyceum.
+//! The tutor: retrieval within a scope, the scope gate, and answers whose every sentence is cited
+//! and checked.
+//!
+//! It works without a language model (the course's own words) and without an embedding model
+//! (keywords). It speaks no HTTP, asks for a [`store::Scope`] instead of deciding who may see what,
+//! and writes nothing but the calibration of a course's gate.
+
+mod answer;
+mod bm25;
+mod calibrate;
+pub mod check;
+pub mod cite;
+mod error;
+pub mod extract;
+mod gate;
+mod generate;
+mod logistic;
+mod models;
+pub mod prompt;
+pub mod rank;
+pub mod reply;
+mod retrieve;
+mod signals;
+mod stream;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{CourseId, InstitutionId};
+use llm_gateway::Gateway;
+use store::Store;
+use store::vector::{ExactScan, VectorIndex};
+use tokio::sync::Mutex;
+
+pub use answer::DECLINED;
+pub use calibrate::kept;
+pub use error::{Error, Result};
+pub use gate::{Calibration, Rule};
+pub use generate::{ByWords, Carriers, Checked, Checker};
+pub use retrieve::{Degraded, Retrieval, SearchResult};
+pub use signals::Signals;
+pub use stream::{Event, events};
+
+type Gates = HashMap<(InstitutionId, CourseId, String), (String, Arc<Calibration>)>;
+
+/// The tutor over opened ports. Cheap to clone; clones share what was calibrated.
+#[derive(Clone)]
+pub struct Assistant {
+    store: Store,
+    scan: ExactScan,
+    index: Arc<dyn VectorIndex>,
+    models: models::Models,
+    checker: Arc<dyn Checker>,
+    gates: Arc<Mutex<Gates>>,
+    negatives: Arc<Mutex<HashMap<String, Arc<Vec<Vec<f32>>>>>>,
+}
+
+impl Assistant {
+    /// A tutor that scans the rows for vectors.
+    #[must_use]
+    pub fn new(store: Store, scan: ExactScan, gateway: Gateway) -> Self {
+        let index = Arc::new(scan.clone());
+        Self {
+            store,
+            scan,
+            index,
+            models: models::Models::new(gateway),
+            checker: Arc::new(ByWords),
+            gates: Arc::default(),
+            negatives: Arc::default(),
+        }
+    }
+
+    /// The same with another index to propose the nearest passages.
+    #[must_use]
+    pub fn with_index(mut self, index: Arc<dyn VectorIndex>) -> Self {
+        self.index = index;
+        self
+    }
+
+    /// The same with another guard between a model and a learner.
+    #[must_use]
+    pub fn with_checker(mut self, checker: Arc<dyn Checker>) -> Self {
+        self.checker = checker;
+        self
+    }
+}

@@ -59,7 +59,10 @@ impl Logistic {
     }
 
     fn scaled(&self, row: &[f64]) -> Vec<f64> {
-        row.iter().zip(self.mean.iter().zip(&self.deviation)).map(|(x, (mean, deviation))| (x - mean) / deviation).collect()
+        row.iter()
+            .zip(self.mean.iter().zip(&self.deviation))
+            .map(|(x, (mean, deviation))| (x - mean) / deviation)
+            .collect()
     }
 
     fn newton_step(&self, data: &[(Vec<f64>, f64, f64)], ridge: f64) -> Vec<f64> {

@@ -58,7 +58,11 @@ mod tests {
 
     #[test]
     fn the_prompt_is_what_outsiders_were_shown() {
-        let prompt = fill("k7q2", &[source("Loops > While", "A loop repeats."), source("Slices", "A slice borrows.")], "What repeats?");
+        let prompt = fill(
+            "k7q2",
+            &[source("Loops > While", "A loop repeats."), source("Slices", "A slice borrows.")],
+            "What repeats?",
+        );
         let shown = format!("{VERSION}\n--- system\n{}\n--- user\n{}\n", prompt.system, prompt.user);
         assert_eq!(shown, include_str!("../prompts/answer.v1.snapshot.txt"));
     }

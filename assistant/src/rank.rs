@@ -18,6 +18,8 @@ pub struct Candidate {
     pub key: usize,
     /// Passages of one section share this.
     pub section: usize,
+    /// Share of the question's weight that its matched words carry.
+    pub coverage: f64,
     /// BM25; 0 when no word matched.
     pub keyword: f64,
     /// Cosine of the passage, when a model measured it.
@@ -46,7 +48,11 @@ pub fn rank(candidates: &[Candidate]) -> Vec<Ranked> {
         .enumerate()
         .map(|(order, candidate)| {
             let words = keyword.place(candidate.keyword);
-            let score = if measured { DENSE * candidate.cosine.map_or(0.0, |c| dense.place(c)) + (1.0 - DENSE) * words } else { words };
+            let score = if measured {
+                DENSE * candidate.cosine.map_or(0.0, |c| dense.place(c)) + (1.0 - DENSE) * words
+            } else {
+                words
+            };
             (order, Ranked { candidate: *candidate, score })
         })
         .collect();
@@ -94,12 +100,17 @@ mod tests {
     use super::*;
 
     fn candidate(key: usize, section: usize, keyword: f64, cosine: Option<f64>) -> Candidate {
-        Candidate { key, section, keyword, cosine, sentence: cosine }
+        Candidate { key, section, coverage: 0.0, keyword, cosine, sentence: cosine }
     }
 
     #[test]
     fn one_passage_a_section_and_ties_in_document_order() {
-        let ranked = rank(&[candidate(0, 0, 2.0, None), candidate(1, 1, 2.0, None), candidate(2, 1, 3.0, None), candidate(3, 2, 2.0, None)]);
+        let ranked = rank(&[
+            candidate(0, 0, 2.0, None),
+            candidate(1, 1, 2.0, None),
+            candidate(2, 1, 3.0, None),
+            candidate(3, 2, 2.0, None),
+        ]);
         assert_eq!(ranked.iter().map(|r| r.candidate.key).collect::<Vec<_>>(), [2, 0, 3]);
     }
 

@@ -11,9 +11,11 @@ pub(super) fn markup(claim: &str, source: &str) -> Result<(), Refused> {
     }
     for token in claim.split_whitespace() {
         let lower = token.to_lowercase();
-        let tag = token
-            .match_indices('<')
-            .any(|(at, _)| token.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic() || matches!(c, '/' | '!' | '?'))));
+        let tag = token.match_indices('<').any(|(at, _)| {
+            token
+                .get(at + 1..)
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic() || matches!(c, '/' | '!' | '?')))
+        });
         let suspect = tag
             || lower.contains("://")
             || lower.contains("www.")
@@ -22,7 +24,8 @@ pub(super) fn markup(claim: &str, source: &str) -> Result<(), Refused> {
             || ["javascript:", "data:", "mailto:", "vbscript:"].iter().any(|scheme| lower.contains(scheme))
             || token.contains("&#")
             || (token.contains('&') && token.ends_with(';'));
-        let bare = token.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']).trim_start_matches('(').trim_matches('`');
+        let bare =
+            token.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']).trim_start_matches('(').trim_matches('`');
         if suspect && !source.contains(bare) {
             return Err(Refused::Markup);
         }
@@ -32,7 +35,8 @@ pub(super) fn markup(claim: &str, source: &str) -> Result<(), Refused> {
 
 /// Words between quotation marks stand in the source as they are.
 pub(super) fn quotes(claim: &str, source: &str) -> Result<(), Refused> {
-    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace(['\u{2019}', '\u{2018}'], "'");
+    let flat =
+        |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace(['\u{2019}', '\u{2018}'], "'");
     let source = flat(source);
     for (open, close) in [('"', '"'), ('\u{201c}', '\u{201d}'), ('\u{ab}', '\u{bb}'), ('\u{2018}', '\u{2019}')] {
         let mut rest = claim;
@@ -56,13 +60,53 @@ pub(super) fn numbers(claim: &str, source: &str) -> Result<(), Refused> {
 }
 
 const NUMBER_WORDS: &[(&str, &str)] = &[
-    ("zero", "0"), ("one", "1"), ("once", "1"), ("two", "2"), ("twice", "2"), ("both", "2"), ("three", "3"), ("thrice", "3"), ("four", "4"),
-    ("five", "5"), ("six", "6"), ("seven", "7"), ("eight", "8"), ("nine", "9"), ("ten", "10"), ("eleven", "11"), ("twelve", "12"),
-    ("thirteen", "13"), ("fourteen", "14"), ("fifteen", "15"), ("sixteen", "16"), ("seventeen", "17"), ("eighteen", "18"),
-    ("nineteen", "19"), ("twenty", "20"), ("thirty", "30"), ("forty", "40"), ("fifty", "50"), ("sixty", "60"), ("seventy", "70"),
-    ("eighty", "80"), ("ninety", "90"), ("hundred", "100"), ("thousand", "1000"), ("million", "1000000"), ("billion", "1000000000"),
-    ("half", "1/2"), ("third", "3rd"), ("second", "2nd"), ("first", "1st"), ("fourth", "4th"), ("fifth", "5th"), ("dozen", "12"),
-    ("single", "1"), ("double", "2x"), ("triple", "3x"), ("quarter", "1/4"),
+    ("zero", "0"),
+    ("one", "1"),
+    ("once", "1"),
+    ("two", "2"),
+    ("twice", "2"),
+    ("both", "2"),
+    ("three", "3"),
+    ("thrice", "3"),
+    ("four", "4"),
+    ("five", "5"),
+    ("six", "6"),
+    ("seven", "7"),
+    ("eight", "8"),
+    ("nine", "9"),
+    ("ten", "10"),
+    ("eleven", "11"),
+    ("twelve", "12"),
+    ("thirteen", "13"),
+    ("fourteen", "14"),
+    ("fifteen", "15"),
+    ("sixteen", "16"),
+    ("seventeen", "17"),
+    ("eighteen", "18"),
+    ("nineteen", "19"),
+    ("twenty", "20"),
+    ("thirty", "30"),
+    ("forty", "40"),
+    ("fifty", "50"),
+    ("sixty", "60"),
+    ("seventy", "70"),
+    ("eighty", "80"),
+    ("ninety", "90"),
+    ("hundred", "100"),
+    ("thousand", "1000"),
+    ("million", "1000000"),
+    ("billion", "1000000000"),
+    ("half", "1/2"),
+    ("third", "3rd"),
+    ("second", "2nd"),
+    ("first", "1st"),
+    ("fourth", "4th"),
+    ("fifth", "5th"),
+    ("dozen", "12"),
+    ("single", "1"),
+    ("double", "2x"),
+    ("triple", "3x"),
+    ("quarter", "1/4"),
 ];
 
 /// Numbers as canonical text: digits with their inner `.`, `:` and `/`, without `,` and leading zeros.
@@ -79,7 +123,8 @@ fn numbers_of(text: &str) -> Vec<String> {
         current.clear();
     };
     while let Some(c) = chars.next() {
-        let joins = !current.is_empty() && matches!(c, '.' | ',' | ':' | '/') && chars.peek().is_some_and(char::is_ascii_digit);
+        let joins =
+            !current.is_empty() && matches!(c, '.' | ',' | ':' | '/') && chars.peek().is_some_and(char::is_ascii_digit);
         if c.is_numeric() && (!current.is_empty() || !(before.is_alphanumeric() || before == '_')) {
             current.push(c);
         } else if joins {
@@ -104,8 +149,23 @@ fn numbers_of(text: &str) -> Vec<String> {
 pub(super) fn names(claim: &str, source: &str, question: &str) -> Result<(), Refused> {
     let known: HashSet<String> = domain::text::words(source).into_iter().chain(domain::text::words(question)).collect();
     for (position, token) in claim.split_whitespace().enumerate() {
-        let bare = token
-            .trim_matches(|c: char| matches!(c, '`' | '"' | '\'' | ',' | ';' | ':' | '!' | '?' | '.' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}'));
+        let bare = token.trim_matches(|c: char| {
+            matches!(
+                c,
+                '`' | '"'
+                    | '\''
+                    | ','
+                    | ';'
+                    | ':'
+                    | '!'
+                    | '?'
+                    | '.'
+                    | '\u{201c}'
+                    | '\u{201d}'
+                    | '\u{2018}'
+                    | '\u{2019}'
+            )
+        });
         let bare = if bare.starts_with('(') { bare.trim_matches(|c| matches!(c, '(' | ')')) } else { bare };
         // A closing bracket without its opening one belongs to the prose.
         let bare = if bare.ends_with(')') && !bare.contains('(') { bare.trim_end_matches(')') } else { bare };
@@ -116,7 +176,10 @@ pub(super) fn names(claim: &str, source: &str, question: &str) -> Result<(), Ref
             return Err(Refused::Name);
         }
         let capital = position > 0 && bare.starts_with(char::is_uppercase);
-        if capital && bare.len() > 1 && domain::text::words(bare).iter().any(|word| word.len() > 1 && !known.contains(word)) {
+        if capital
+            && bare.len() > 1
+            && domain::text::words(bare).iter().any(|word| word.len() > 1 && !known.contains(word))
+        {
             return Err(Refused::Name);
         }
     }

@@ -7,24 +7,90 @@ use domain::text::{is_stop_word, terms};
 use super::{Refused, plain_words};
 
 const NEGATORS: &[&str] = &[
-    "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nothing", "nobody", "nowhere", "hardly", "rarely", "isnt", "dont",
-    "cant", "wont", "doesnt",
+    "not", "no", "never", "none", "neither", "nor", "cannot", "without", "nothing", "nobody", "nowhere", "hardly",
+    "rarely", "isnt", "dont", "cant", "wont", "doesnt",
 ];
 
 /// Words that turn a sentence when one stands for the other.
 const OPPOSITES: &[(&str, &str)] = &[
-    ("always", "never"), ("all", "none"), ("all", "some"), ("before", "after"), ("more", "less"), ("more", "fewer"), ("most", "least"),
-    ("must", "may"), ("must", "can"), ("must", "should"), ("increase", "decrease"), ("increases", "decreases"), ("increased", "decreased"),
-    ("true", "false"), ("allow", "forbid"), ("allows", "forbids"), ("allow", "prevent"), ("allows", "prevents"), ("allowed", "forbidden"),
-    ("required", "optional"), ("same", "different"), ("faster", "slower"), ("fast", "slow"), ("larger", "smaller"), ("large", "small"),
-    ("higher", "lower"), ("high", "low"), ("above", "below"), ("first", "last"), ("begin", "end"), ("begins", "ends"), ("start", "end"),
-    ("start", "stop"), ("starts", "stops"), ("open", "close"), ("opens", "closes"), ("enable", "disable"), ("enables", "disables"), ("enabled", "disabled"),
-    ("add", "remove"), ("adds", "removes"), ("added", "removed"), ("push", "pop"), ("success", "failure"), ("succeeds", "fails"),
-    ("succeed", "fail"), ("public", "private"), ("left", "right"), ("up", "down"), ("inside", "outside"), ("with", "without"),
-    ("include", "exclude"), ("includes", "excludes"), ("accept", "reject"), ("accepts", "rejects"), ("read", "write"), ("reads", "writes"),
-    ("input", "output"), ("stack", "heap"), ("static", "dynamic"), ("strong", "weak"), ("early", "late"), ("easy", "hard"), ("good", "bad"),
-    ("better", "worse"), ("best", "worst"), ("gain", "lose"), ("positive", "negative"), ("minimum", "maximum"), ("any", "no"), ("every", "no"),
-    ("each", "no"), ("only", "also"), ("shared", "exclusive"), ("parent", "child"), ("caller", "callee"), ("client", "server"), ("ignore", "follow"),
+    ("always", "never"),
+    ("all", "none"),
+    ("all", "some"),
+    ("before", "after"),
+    ("more", "less"),
+    ("more", "fewer"),
+    ("most", "least"),
+    ("must", "may"),
+    ("must", "can"),
+    ("must", "should"),
+    ("increase", "decrease"),
+    ("increases", "decreases"),
+    ("increased", "decreased"),
+    ("true", "false"),
+    ("allow", "forbid"),
+    ("allows", "forbids"),
+    ("allow", "prevent"),
+    ("allows", "prevents"),
+    ("allowed", "forbidden"),
+    ("required", "optional"),
+    ("same", "different"),
+    ("faster", "slower"),
+    ("fast", "slow"),
+    ("larger", "smaller"),
+    ("large", "small"),
+    ("higher", "lower"),
+    ("high", "low"),
+    ("above", "below"),
+    ("first", "last"),
+    ("begin", "end"),
+    ("begins", "ends"),
+    ("start", "end"),
+    ("start", "stop"),
+    ("starts", "stops"),
+    ("open", "close"),
+    ("opens", "closes"),
+    ("enable", "disable"),
+    ("enables", "disables"),
+    ("enabled", "disabled"),
+    ("add", "remove"),
+    ("adds", "removes"),
+    ("added", "removed"),
+    ("push", "pop"),
+    ("success", "failure"),
+    ("succeeds", "fails"),
+    ("succeed", "fail"),
+    ("public", "private"),
+    ("left", "right"),
+    ("up", "down"),
+    ("inside", "outside"),
+    ("with", "without"),
+    ("include", "exclude"),
+    ("includes", "excludes"),
+    ("accept", "reject"),
+    ("accepts", "rejects"),
+    ("read", "write"),
+    ("reads", "writes"),
+    ("input", "output"),
+    ("stack", "heap"),
+    ("static", "dynamic"),
+    ("strong", "weak"),
+    ("early", "late"),
+    ("easy", "hard"),
+    ("good", "bad"),
+    ("better", "worse"),
+    ("best", "worst"),
+    ("gain", "lose"),
+    ("positive", "negative"),
+    ("minimum", "maximum"),
+    ("any", "no"),
+    ("every", "no"),
+    ("each", "no"),
+    ("only", "also"),
+    ("shared", "exclusive"),
+    ("parent", "child"),
+    ("caller", "callee"),
+    ("client", "server"),
+    ("ignore", "follow"),
 ];
 
 const PREFIXES: &[&str] = &["un", "im", "in", "non", "dis", "ir", "il", "mis", "de", "anti"];
@@ -46,7 +112,8 @@ pub(super) fn turned(claim: &str, window: &str, whole: &str) -> Result<(), Refus
     }
     for word in ours.iter().filter(|word| !known.contains(**word)) {
         let opposed = PREFIXES.iter().any(|prefix| {
-            word.strip_prefix(prefix).is_some_and(|rest| rest.len() > 3 && known.contains(rest)) || known.contains(&format!("{prefix}{word}"))
+            word.strip_prefix(prefix).is_some_and(|rest| rest.len() > 3 && known.contains(rest))
+                || known.contains(&format!("{prefix}{word}"))
         });
         if opposed && word.len() > 3 {
             return Err(Refused::Turned);
@@ -54,13 +121,18 @@ pub(super) fn turned(claim: &str, window: &str, whole: &str) -> Result<(), Refus
     }
     let said = negations(&claimed);
     let source = negations(&carried);
-    if said.count > 0 && source.count == 0 || said.count == 0 && source.count > 0 && touches(&claimed, &source.negated) {
+    if said.count > 0 && source.count == 0 || said.count == 0 && source.count > 0 && touches(&claimed, &source.negated)
+    {
         return Err(Refused::Turned);
     }
-    let plain: HashSet<String> = claimed.iter().filter(|word| !is_stop_word(word)).flat_map(|word| terms(word)).collect();
+    let plain: HashSet<String> =
+        claimed.iter().filter(|word| !is_stop_word(word)).flat_map(|word| terms(word)).collect();
     let everywhere: HashSet<String> = terms(window).into_iter().collect();
     let wrongly_said = said.negated.iter().any(|term| everywhere.contains(term) && !source.negated.contains(term));
-    let dropped = source.negated.iter().any(|term| plain.contains(term) && !said.negated.contains(term) && !source.affirmed.contains(term));
+    let dropped = source
+        .negated
+        .iter()
+        .any(|term| plain.contains(term) && !said.negated.contains(term) && !source.affirmed.contains(term));
     if wrongly_said || dropped { Err(Refused::Turned) } else { Ok(()) }
 }
 
@@ -118,14 +190,23 @@ pub(super) fn replaced(claim: &str, whole: &str) -> Result<(), Refused> {
                     other != term
                         && match (before, after) {
                             (Some(b), Some(a)) => left == Some(b) && right == Some(a),
-                            (Some(b), None) => left == Some(b) && right.is_none() && i.checked_sub(2).and_then(|at| ours.get(at)) == j.checked_sub(2).and_then(|at| sentence.get(at)),
-                            (None, Some(a)) => right == Some(a) && left.is_none() && ours.get(i + 2) == sentence.get(j + 2),
+                            (Some(b), None) => {
+                                left == Some(b)
+                                    && right.is_none()
+                                    && i.checked_sub(2).and_then(|at| ours.get(at))
+                                        == j.checked_sub(2).and_then(|at| sentence.get(at))
+                            }
+                            (None, Some(a)) => {
+                                right == Some(a) && left.is_none() && ours.get(i + 2) == sentence.get(j + 2)
+                            }
                             (None, None) => false,
                         }
                 })
         });
         // The same claim may be the plain words of another sentence of the source.
-        let said_elsewhere = sentences.iter().any(|sentence| sentence.windows(2).any(|pair| pair.first() == before && pair.get(1) == Some(term)))
+        let said_elsewhere = sentences
+            .iter()
+            .any(|sentence| sentence.windows(2).any(|pair| pair.first() == before && pair.get(1) == Some(term)))
             && known.contains(term)
             && before.is_some();
         if replaced && !said_elsewhere {

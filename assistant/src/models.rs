@@ -1,0 +1,92 @@
+//! What the assistant asks of models, and how long it waits for them.
+
+use std::time::Duration;
+
+use domain::wire::{ChatRequest, Class, Finish, Message, Role};
+use futures::StreamExt as _;
+use llm_gateway::{Gateway, GatewayError};
+
+use crate::generate::Fallback;
+use crate::prompt::Prompt;
+use crate::reply;
+
+/// A question's vector: without it the question is answered by keywords.
+const EMBED_TIME: Duration = Duration::from_secs(10);
+/// A whole draft.
+const CHAT_TIME: Duration = Duration::from_secs(60);
+/// Many texts at once, for calibration.
+const BATCH_TIME: Duration = Duration::from_secs(120);
+/// Texts of one request of a batch: small enough that a learner's question slips in between.
+const BATCH: usize = 64;
+/// Longest reply in tokens.
+const REPLY_TOKENS: u32 = 600;
+
+/// The gateway as the assistant uses it. Every call asks afresh: a failure is never remembered.
+#[derive(Debug, Clone)]
+pub(crate) struct Models {
+    gateway: Gateway,
+}
+
+impl Models {
+    pub(crate) fn new(gateway: Gateway) -> Self {
+        Self { gateway }
+    }
+
+    pub(crate) fn embedding_model(&self) -> Option<String> {
+        self.gateway.embedding_model()
+    }
+
+    pub(crate) async fn embed(&self, model: &str, texts: Vec<String>) -> Result<Vec<Vec<f32>>, GatewayError> {
+        self.gateway.embed(Class::Chat, model, texts, EMBED_TIME).await
+    }
+
+    pub(crate) async fn embed_many(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, GatewayError> {
+        let mut vectors = Vec::with_capacity(texts.len());
+        for some in texts.chunks(BATCH) {
+            vectors.extend(self.gateway.embed(Class::Embed, model, some.to_vec(), BATCH_TIME).await?);
+        }
+        Ok(vectors)
+    }
+
+    pub(crate) fn has_chat(&self) -> bool {
+        self.gateway.chat_model().is_some()
+    }
+
+    /// A whole reply; one that died, was cut or grew too long is no reply.
+    pub(crate) async fn chat(&self, prompt: &Prompt, seed: u64) -> Result<String, Fallback> {
+        let model = self.gateway.chat_model().ok_or(Fallback::NoModel)?;
+        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let request = ChatRequest {
+            model,
+            messages: vec![message(Role::System, &prompt.system), message(Role::User, &prompt.user)],
+            schema: Some(reply::schema()),
+            max_tokens: REPLY_TOKENS,
+            seed: Some(seed),
+        };
+        let mut stream = self.gateway.chat(Class::Chat, request, CHAT_TIME).map_err(|error| failed(&error))?;
+        let mut text = String::new();
+        while let Some(delta) = stream.next().await {
+            let delta = delta.map_err(|error| failed(&error))?;
+            text.push_str(&delta.text);
+            if text.len() > reply::MOST_BYTES {
+                return Err(Fallback::Failed);
+            }
+            match delta.finish {
+                Some(Finish::Stop) => return Ok(text),
+                Some(Finish::Length) => return Err(Fallback::Failed),
+                None => {}
+            }
+        }
+        Err(Fallback::Failed)
+    }
+}
+
+fn failed(error: &GatewayError) -> Fallback {
+    match error {
+        GatewayError::NoModel { .. } => Fallback::NoModel,
+        other => {
+            tracing::warn!(error = %other, "the language model gave no draft");
+            Fallback::Failed
+        }
+    }
+}

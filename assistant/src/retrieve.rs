@@ -1,0 +1,276 @@
+//! Finding passages for a question: keywords and vectors within a scope, fused and reranked.
+//!
+//! Works with keywords alone while no embedding model answers, says so, and tries the model again
+//! on the next question.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use domain::ChunkId;
+use serde::Serialize;
+use store::Scope;
+use store::sql::chunk::{self, StoredChunk};
+use store::sql::search::{self, Keywords};
+use store::vector::{CourseVectors, VectorIndex as _};
+
+use crate::extract::Passage;
+use crate::rank::{Candidate, Ranked, rank};
+use crate::signals::Signals;
+use crate::{Assistant, Error, Result};
+
+/// Passages that keywords and vectors each propose.
+pub(crate) const PROPOSED: usize = 100;
+/// Longest question, in characters.
+const MOST_QUESTION: usize = 4_000;
+
+/// Why a question was answered by keywords alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Degraded {
+    /// No embedding model is there.
+    NoModel,
+    /// The embedding model did not answer.
+    ModelFailed,
+    /// The vectors of the course could not be read.
+    IndexFailed,
+    /// The course has no vectors of this model yet.
+    NotEmbedded,
+}
+
+/// What was found for a question.
+#[derive(Debug, Clone)]
+pub struct Retrieval {
+    /// Passages, best first, one a section.
+    pub passages: Vec<Passage>,
+    /// What the gate decides by.
+    pub signals: Signals,
+    /// The question's terms, their weight, and whether the course has them.
+    pub terms: Vec<(String, f64, bool)>,
+    /// The embedding model that took part.
+    pub model: Option<String>,
+    /// Set when none did.
+    pub degraded: Option<Degraded>,
+    pub(crate) dense: Option<Dense>,
+}
+
+/// One row of a search, as interfaces show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchResult {
+    /// From 1.
+    pub rank: usize,
+    /// 0 to 1, comparable within one search only.
+    pub score: f64,
+    /// The passage without its heading path.
+    pub text: String,
+    /// Path within the source.
+    pub source_path: String,
+    /// Chapter, section, subsection.
+    pub heading_path: Vec<String>,
+    /// Place of the passage.
+    pub locator: domain::Locator,
+    /// The passage's id.
+    pub chunk_id: String,
+    /// The lesson that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lesson_id: Option<String>,
+    /// Commit of a git source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// The vectors of a course as seen from one question.
+#[derive(Debug, Clone)]
+pub(crate) struct Dense {
+    model: String,
+    vectors: Arc<CourseVectors>,
+    position: HashMap<ChunkId, usize>,
+    query: Vec<f32>,
+}
+
+impl Dense {
+    fn new(model: String, vectors: Arc<CourseVectors>, query: Vec<f32>) -> Self {
+        let position = vectors.ids().iter().copied().zip(0..).collect();
+        Self { model, vectors, position, query: unit(&query) }
+    }
+
+    pub(crate) fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn cosine(&self, id: ChunkId) -> Option<f64> {
+        self.position.get(&id).map(|index| f64::from(dot(self.vectors.vector(*index), &self.query)))
+    }
+
+    /// Cosine of each sentence of a passage with any vector.
+    pub(crate) fn sentence_cosines(&self, id: ChunkId, vector: &[f32]) -> Vec<f32> {
+        let vector = unit(vector);
+        self.position
+            .get(&id)
+            .map(|index| self.vectors.sentences(*index).map(|s| dot(s, &vector)).collect())
+            .unwrap_or_default()
+    }
+}
+
+/// The same direction with length 1.
+pub(crate) fn unit(vector: &[f32]) -> Vec<f32> {
+    let length = dot(vector, vector).sqrt();
+    vector.iter().map(|x| if length > 0.0 { x / length } else { 0.0 }).collect()
+}
+
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+impl Assistant {
+    /// Finds up to `limit` passages for a question.
+    ///
+    /// # Errors
+    /// The question is empty or far too long, or the rows cannot be read.
+    pub async fn retrieve(&self, scope: &Scope, question: &str, limit: usize) -> Result<Retrieval> {
+        let question = question.trim();
+        if question.is_empty() {
+            return Err(Error::Domain(domain::Error::invalid("question", "EMPTY", "the question is empty")));
+        }
+        if question.chars().count() > MOST_QUESTION {
+            return Err(Error::Domain(domain::Error::invalid(
+                "question",
+                "TOO_LONG",
+                format!("the question has more than {MOST_QUESTION} characters"),
+            )));
+        }
+        let keywords = self.keywords(scope, question).await?;
+        let (dense, nearest, degraded) = match self.dense(scope, question).await {
+            Ok((dense, nearest)) => (Some(dense), nearest, None),
+            Err(degraded) => (None, Vec::new(), Some(degraded)),
+        };
+        let mut ids: Vec<ChunkId> = keywords.hits.iter().map(|hit| hit.chunk_id).collect();
+        let known: HashSet<ChunkId> = ids.iter().copied().collect();
+        ids.extend(nearest.into_iter().filter(|id| !known.contains(id)));
+        let mut chunks = self.chunks(scope, ids).await?;
+        in_document_order(&mut chunks);
+        let candidates = candidates(&chunks, &keywords, dense.as_ref());
+        let ranked = rank(&candidates);
+        let signals = Signals::of(&candidates, &ranked, &keywords.query);
+        let passages = passages(ranked.into_iter().take(limit), &chunks, dense.as_ref());
+        let model = dense.as_ref().map(|dense| dense.model.clone());
+        Ok(Retrieval { passages, signals, terms: keywords.query, model, degraded, dense })
+    }
+
+    /// The passages for a query, as interfaces show them.
+    ///
+    /// # Errors
+    /// As for [`Assistant::retrieve`].
+    pub async fn search(&self, scope: &Scope, query: &str, limit: usize) -> Result<Vec<SearchResult>> {
+        let retrieval = self.retrieve(scope, query, limit).await?;
+        Ok((1..)
+            .zip(retrieval.passages)
+            .map(|(rank, passage)| SearchResult {
+                rank,
+                score: passage.score,
+                text: passage.chunk.chunk.text,
+                source_path: passage.chunk.source_path,
+                heading_path: passage.chunk.chunk.heading_path,
+                locator: passage.chunk.chunk.locator,
+                chunk_id: passage.chunk.id.to_string(),
+                lesson_id: passage.chunk.lesson_id.map(|id| id.to_string()),
+                commit: passage.chunk.commit,
+            })
+            .collect())
+    }
+
+    async fn keywords(&self, scope: &Scope, question: &str) -> Result<Keywords> {
+        let (scope, question) = (*scope, question.to_owned());
+        Ok(self
+            .store
+            .read(|tx| Box::pin(async move { search::keyword(tx, &scope, &question, PROPOSED).await }))
+            .await?)
+    }
+
+    pub(crate) async fn chunks(&self, scope: &Scope, ids: Vec<ChunkId>) -> Result<Vec<StoredChunk>> {
+        let scope = *scope;
+        Ok(self.store.read(|tx| Box::pin(async move { chunk::by_ids(tx, &scope, &ids).await })).await?)
+    }
+
+    /// Vectors and the nearest passages, or why there are none this time.
+    async fn dense(&self, scope: &Scope, question: &str) -> Result<(Dense, Vec<ChunkId>), Degraded> {
+        let model = self.models.embedding_model().ok_or(Degraded::NoModel)?;
+        let vectors = self.scan.course_vectors(scope, &model).await.map_err(|error| {
+            tracing::warn!(%error, "vectors could not be read; answering by keywords");
+            Degraded::IndexFailed
+        })?;
+        if vectors.is_empty() {
+            return Err(Degraded::NotEmbedded);
+        }
+        let mut query = self.models.embed(&model, vec![question.to_owned()]).await.map_err(|error| {
+            tracing::warn!(%error, "the embedding model failed; answering by keywords");
+            Degraded::ModelFailed
+        })?;
+        let query = query.pop().filter(|query| query.len() == vectors.dimension()).ok_or(Degraded::ModelFailed)?;
+        let nearest = match self.index.search(scope, &model, &query, PROPOSED).await {
+            Ok(hits) => hits,
+            // The rows are the truth and at hand; an index that fails costs time, not the answer.
+            Err(error) => {
+                tracing::warn!(index = self.index.name(), %error, "the vector index failed; scanning the rows");
+                self.scan.search(scope, &model, &query, PROPOSED).await.map_err(|_| Degraded::IndexFailed)?
+            }
+        };
+        let nearest = nearest.into_iter().map(|hit| hit.chunk_id).collect();
+        Ok((Dense::new(model, vectors, query), nearest))
+    }
+}
+
+/// By path, then place.
+pub(crate) fn in_document_order(chunks: &mut [StoredChunk]) {
+    chunks.sort_by(|a, b| {
+        let place = |c: &StoredChunk| (c.chunk.locator.start, c.position, c.id);
+        a.source_path.cmp(&b.source_path).then_with(|| place(a).cmp(&place(b)))
+    });
+}
+
+/// Candidates over chunks in document order; the key of each is its index.
+fn candidates(chunks: &[StoredChunk], keywords: &Keywords, dense: Option<&Dense>) -> Vec<Candidate> {
+    let words: HashMap<ChunkId, (f64, f64)> =
+        keywords.hits.iter().map(|hit| (hit.chunk_id, (hit.score, covered(&hit.matched, &keywords.query)))).collect();
+    let sections = sections(chunks);
+    chunks
+        .iter()
+        .zip(sections)
+        .enumerate()
+        .map(|(key, (chunk, section))| {
+            let (keyword, coverage) = words.get(&chunk.id).copied().unwrap_or_default();
+            let sentence =
+                dense.and_then(|d| d.sentence_cosines(chunk.id, &d.query).into_iter().reduce(f32::max)).map(f64::from);
+            Candidate { key, section, keyword, coverage, cosine: dense.and_then(|d| d.cosine(chunk.id)), sentence }
+        })
+        .collect()
+}
+
+/// Share of the question's weight that the matched terms carry.
+pub(crate) fn covered(matched: &[String], query: &[(String, f64, bool)]) -> f64 {
+    let total: f64 = query.iter().map(|(_, idf, _)| idf).sum();
+    let held: f64 = query.iter().filter(|(term, ..)| matched.contains(term)).map(|(_, idf, _)| idf).sum();
+    if total > 0.0 { held / total } else { 0.0 }
+}
+
+/// The number of each chunk's section: same document, same heading path.
+pub(crate) fn sections(chunks: &[StoredChunk]) -> Vec<usize> {
+    let mut numbers = HashMap::new();
+    chunks
+        .iter()
+        .map(|c| {
+            let next = numbers.len();
+            *numbers.entry((c.document_id, c.chunk.heading_path.as_slice())).or_insert(next)
+        })
+        .collect()
+}
+
+fn passages(ranked: impl Iterator<Item = Ranked>, chunks: &[StoredChunk], dense: Option<&Dense>) -> Vec<Passage> {
+    ranked
+        .filter_map(|ranked| {
+            let chunk = chunks.get(ranked.candidate.key)?.clone();
+            let sentences = dense.map(|d| d.sentence_cosines(chunk.id, &d.query)).unwrap_or_default();
+            Some(Passage { chunk, score: ranked.score, sentences })
+        })
+        .collect()
+}
