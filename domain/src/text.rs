@@ -5,16 +5,17 @@
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 
-/// Words that carry no topic; questions keep none of them.
+/// Words that carry no topic, and what is left of contractions ("doesn't"); questions keep none of them.
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been",
-    "before", "being", "between", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "done", "each",
-    "for", "from", "get", "got", "had", "has", "have", "having", "he", "her", "here", "his", "how", "i", "if", "in",
-    "into", "is", "it", "its", "just", "let", "may", "me", "might", "more", "most", "must", "my", "no", "not", "of",
-    "on", "only", "or", "other", "our", "out", "over", "own", "same", "shall", "she", "should", "so", "some", "such",
-    "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too",
-    "under", "until", "up", "us", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who",
-    "whom", "whose", "why", "will", "with", "would", "you", "your",
+    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "aren", "as", "at", "be", "because", "been",
+    "before", "being", "between", "both", "but", "by", "can", "cannot", "could", "couldn", "did", "didn", "do", "does",
+    "doesn", "doing", "don", "done", "each", "for", "from", "get", "got", "had", "hadn", "has", "hasn", "have",
+    "haven", "having", "he", "her", "here", "his", "how", "i", "if", "in", "into", "is", "isn", "it", "its", "just",
+    "let", "ll", "may", "me", "might", "more", "most", "must", "mustn", "my", "no", "not", "of", "on", "only", "or",
+    "other", "our", "out", "over", "own", "re", "s", "same", "shall", "she", "should", "shouldn", "so", "some", "such",
+    "t", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to",
+    "too", "under", "until", "up", "us", "ve", "very", "was", "wasn", "we", "were", "weren", "what", "when", "where",
+    "which", "while", "who", "whom", "whose", "why", "will", "with", "won", "would", "wouldn", "you", "your",
 ];
 
 /// Whether `word` (lower case) carries no topic.
@@ -91,7 +92,10 @@ pub fn sentences(text: &str) -> Vec<(usize, usize)> {
             start = at + 1;
         } else if matches!(c, '.' | '!' | '?') {
             let mut j = i + 1;
-            while chars.get(j).is_some_and(|(_, c)| matches!(c, '"' | '\'' | ')' | ']' | '\u{201d}' | '\u{2019}' | '.' | '!' | '?')) {
+            while chars
+                .get(j)
+                .is_some_and(|(_, c)| matches!(c, '"' | '\'' | ')' | ']' | '\u{201d}' | '\u{2019}' | '.' | '!' | '?'))
+            {
                 j += 1;
             }
             let end = chars.get(j).map_or(text.len(), |(at, _)| *at);
@@ -101,9 +105,11 @@ pub fn sentences(text: &str) -> Vec<(usize, usize)> {
                 k += 1;
             }
             let opens = chars.get(k).is_some_and(|(_, c)| !c.is_lowercase());
-            let word = text.get(start..end).and_then(|s| s.split_whitespace().last()).unwrap_or_default().to_lowercase();
+            let word =
+                text.get(start..end).and_then(|s| s.split_whitespace().last()).unwrap_or_default().to_lowercase();
             let abbreviated = c == '.'
-                && (ABBREVIATIONS.contains(&word.as_str()) || (word.len() == 2 && word.starts_with(char::is_alphabetic)));
+                && (ABBREVIATIONS.contains(&word.as_str())
+                    || (word.len() == 2 && word.starts_with(char::is_alphabetic)));
             if spaced && opens && !abbreviated {
                 push(start, end);
                 start = end;
