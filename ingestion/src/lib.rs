@@ -1,1 +1,8 @@
-//! Lyceum.
+//! Turns sources (folders, git, SCORM, documents, video) into courses of chunks with places.
+//!
+//! Parsers are pure functions from bytes to [`domain::document::Document`]; the hostile formats run
+//! in a child process ([`sandbox`]). Answering and calibrating belong to the assistant.
+
+pub mod chunk;
+pub mod parse;
+pub mod sandbox;

@@ -1,0 +1,337 @@
+//! Runs the parsers of hostile formats in a child process that limits itself before it reads.
+//!
+//! The child is our own binary with a hidden argument. It gets bytes on standard input and answers
+//! on standard output; it cannot open files or sockets, and dies with its group. What the system
+//! refuses to limit is reported as [`Level::Reduced`], never passed over in silence.
+
+mod child;
+mod confine;
+mod frame;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use domain::document::Document;
+use domain::ingestion::{Failure, failure};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWriteExt};
+use tokio::process::{Child, Command};
+
+use crate::parse::Format;
+use crate::parse::manifest::Manifest;
+pub use child::child_main;
+
+/// The hidden first argument of the child.
+pub const ARGUMENT: &str = "__parse";
+
+/// How well the child is confined here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "level", content = "reasons")]
+pub enum Level {
+    /// Every limit holds.
+    Full,
+    /// Some limits could not be had, and why.
+    Reduced(Vec<String>),
+}
+
+/// What the parent may spend on a child.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The program to run; `None` is this one.
+    pub program: Option<PathBuf>,
+    /// Wall time for one document.
+    pub document_time: Duration,
+    /// Wall time for one package.
+    pub package_time: Duration,
+    /// Largest answer about one document, in bytes.
+    pub answer: usize,
+    /// Most bytes of pages taken out of one package.
+    pub pages: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            program: None,
+            document_time: Duration::from_secs(45),
+            package_time: Duration::from_secs(75),
+            answer: 64 << 20,
+            pages: 192 << 20,
+        }
+    }
+}
+
+/// One document to parse.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its format.
+    pub format: Format,
+    /// Its path within the source.
+    pub path: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A page of a package: an HTML or script file and what its text looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Path within the package.
+    pub path: String,
+    /// Title, when it is HTML.
+    pub title: String,
+    /// Words of text that a reader sees.
+    pub words: usize,
+    /// Why it could not be parsed.
+    pub error: Option<String>,
+    /// The file itself.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
+}
+
+/// A SCORM package as the child understood it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The folder that the manifest lies in, with a final `/`; empty at the root.
+    pub base: String,
+    /// Every file and its size.
+    pub files: Vec<(String, u64)>,
+    /// HTML pages and scripts.
+    pub pages: Vec<Page>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Request {
+    Probe,
+    Document { format: Format, path: String },
+}
+
+#[derive(Serialize, Deserialize)]
+enum Reply {
+    Ready(Level),
+    Document(Result<Box<Document>, Failure>),
+    Page(Page),
+    Package(Result<Box<Package>, Failure>),
+}
+
+/// The parent's side.
+#[derive(Debug, Clone, Default)]
+pub struct Sandbox {
+    options: Options,
+}
+
+impl Sandbox {
+    /// A sandbox with `options`.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self { options }
+    }
+
+    /// A sandbox that runs `program` instead of this binary.
+    pub fn with_program(program: impl Into<PathBuf>) -> Self {
+        Self::new(Options { program: Some(program.into()), ..Options::default() })
+    }
+
+    /// How well a child is confined on this system.
+    ///
+    /// # Errors
+    /// `PARSER_KILLED` when no child can be run at all.
+    pub async fn level(&self) -> Result<Level, Failure> {
+        let mut running = self.spawn("documents", Stdio::piped(), "the parser", self.options.document_time)?;
+        let level = running.ready().await;
+        running.stop().await;
+        level
+    }
+
+    /// Parses documents, each with its own outcome; one child serves them until one kills it.
+    pub async fn parse(&self, inputs: Vec<Input>) -> Vec<Result<Document, Failure>> {
+        let mut outcomes = Vec::with_capacity(inputs.len());
+        let mut running: Option<Running> = None;
+        for input in inputs {
+            let mut child = match running.take() {
+                Some(child) => child,
+                None => {
+                    let started = self.spawn("documents", Stdio::piped(), &input.path, self.options.document_time);
+                    match started {
+                        Ok(mut child) => match child.ready().await {
+                            Ok(_) => child,
+                            Err(error) => {
+                                child.stop().await;
+                                outcomes.push(Err(error));
+                                continue;
+                            }
+                        },
+                        Err(error) => {
+                            outcomes.push(Err(error));
+                            continue;
+                        }
+                    }
+                }
+            };
+            child.subject.clone_from(&input.path);
+            match child.ask(&Request::Document { format: input.format, path: input.path }, &input.bytes, self.options.answer).await {
+                Ok(Reply::Document(outcome)) => {
+                    outcomes.push(outcome.map(|document| *document));
+                    running = Some(child);
+                }
+                Ok(_) => {
+                    outcomes.push(Err(child.killed("it answered out of turn")));
+                    child.stop().await;
+                }
+                Err(error) => {
+                    outcomes.push(Err(error));
+                    child.stop().await;
+                }
+            }
+        }
+        if let Some(child) = running {
+            child.stop().await;
+        }
+        outcomes
+    }
+
+    /// Reads a SCORM package from a file.
+    ///
+    /// # Errors
+    /// The archive's, the manifest's, or `PARSER_KILLED`.
+    pub async fn package(&self, archive: std::fs::File, name: &str) -> Result<Package, Failure> {
+        let mut running = self.spawn("package", Stdio::from(archive), name, self.options.package_time)?;
+        let outcome = running.package(self.options.answer, self.options.pages).await;
+        running.stop().await;
+        outcome
+    }
+
+    fn spawn(&self, mode: &str, input: Stdio, subject: &str, time: Duration) -> Result<Running, Failure> {
+        let cannot = |error: std::io::Error| Failure::new(failure::PARSER_KILLED, format!("the parser for \"{subject}\" cannot be started: {error}"));
+        let program = match &self.options.program {
+            Some(program) => program.clone(),
+            None => own_program().map_err(cannot)?,
+        };
+        let mut child = Command::new(program)
+            .arg(ARGUMENT)
+            .arg(mode)
+            .env_clear()
+            .current_dir("/")
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(cannot)?;
+        let stdout = child.stdout.take().ok_or_else(|| Failure::new(failure::INTERNAL, "the parser has no output"))?;
+        let stdin = child.stdin.take();
+        Ok(Running { child, stdin, stdout: tokio::io::BufReader::with_capacity(256 * 1024, stdout), subject: subject.to_owned(), time })
+    }
+}
+
+/// This binary, also when its file was replaced while it runs.
+fn own_program() -> std::io::Result<PathBuf> {
+    let link = Path::new("/proc/self/exe");
+    if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() }
+}
+
+struct Running {
+    child: Child,
+    stdin: Option<tokio::process::ChildStdin>,
+    stdout: tokio::io::BufReader<tokio::process::ChildStdout>,
+    subject: String,
+    time: Duration,
+}
+
+impl Running {
+    fn killed(&self, why: &str) -> Failure {
+        let message = format!("the parser stopped on \"{}\": {why}; the file is broken, hostile or too complex, so save it again from its program or split it", self.subject);
+        Failure::new(failure::PARSER_KILLED, message)
+    }
+
+    async fn ready(&mut self) -> Result<Level, Failure> {
+        match self.reply(1 << 16).await? {
+            (Reply::Ready(level), _) => Ok(level),
+            _ => Err(self.killed("it answered out of turn")),
+        }
+    }
+
+    async fn ask(&mut self, request: &Request, body: &[u8], most: usize) -> Result<Reply, Failure> {
+        let bytes = frame::encode(request, body).map_err(|error| self.killed(&error.to_string()))?;
+        let Some(mut stdin) = self.stdin.take() else { return Err(self.killed("it has no input")) };
+        // Written beside the read: a child that answers early cannot block the parent.
+        let write = async {
+            // A child that died is noticed by the read.
+            let _ = stdin.write_all(&bytes).await;
+            let _ = stdin.flush().await;
+            stdin
+        };
+        let (stdin, reply) = tokio::join!(write, self.reply(most));
+        self.stdin = Some(stdin);
+        reply.map(|(reply, _)| reply)
+    }
+
+    async fn package(&mut self, answer: usize, most: usize) -> Result<Package, Failure> {
+        self.ready().await?;
+        let deadline = tokio::time::Instant::now() + self.time;
+        let mut pages = Vec::new();
+        let mut size = 0_usize;
+        loop {
+            let (reply, body) = tokio::time::timeout_at(deadline, self.reply(answer)).await.map_err(|_| self.killed("it took too long"))??;
+            match reply {
+                Reply::Page(mut page) => {
+                    size += body.len();
+                    if size > most {
+                        let message = format!("the pages of \"{}\" are larger than {} MiB together; split the package", self.subject, most >> 20);
+                        return Err(Failure::new(failure::TOO_LARGE, message));
+                    }
+                    page.bytes = body;
+                    pages.push(page);
+                }
+                Reply::Package(outcome) => return outcome.map(|package| Package { pages, ..*package }),
+                _ => return Err(self.killed("it answered out of turn")),
+            }
+        }
+    }
+
+    async fn reply(&mut self, most: usize) -> Result<(Reply, Vec<u8>), Failure> {
+        let read = read_reply(&mut self.stdout, most);
+        match tokio::time::timeout(self.time, read).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                let status = tokio::time::timeout(Duration::from_secs(2), self.child.wait()).await;
+                let why = match status {
+                    Ok(Ok(status)) => how_it_ended(status),
+                    _ => "it closed its output".to_owned(),
+                };
+                Err(self.killed(&why))
+            }
+            Ok(Err(error)) => Err(self.killed(&error.to_string())),
+            Err(_) => Err(self.killed(&format!("it took longer than {} s", self.time.as_secs()))),
+        }
+    }
+
+    /// Ends the child and whatever it started.
+    async fn stop(mut self) {
+        drop(self.stdin.take());
+        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
+            // Already gone is what we want.
+            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = self.child.wait().await;
+    }
+}
+
+fn how_it_ended(status: std::process::ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.signal(), status.code()) {
+        (Some(24), _) => "it used more processor time than a document may".into(),
+        (Some(6), _) => "it ran out of memory or failed a check".into(),
+        (Some(11 | 7), _) => "it ran out of stack".into(),
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, Some(code)) => format!("exit code {code}"),
+        (None, None) => "it ended".into(),
+    }
+}
+
+async fn read_reply<R: AsyncRead + Unpin>(stdout: &mut R, most: usize) -> std::io::Result<(Reply, Vec<u8>)> {
+    frame::read_async(stdout, most).await
+}
