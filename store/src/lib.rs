@@ -17,6 +17,7 @@ pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod vector;
+pub mod verify;
 
 pub use db::{Store, StoreOptions, Tx};
 pub use error::{Error, Result};

@@ -23,3 +23,4 @@ pub mod source;
 pub mod token;
 pub mod user;
 pub mod version;
+pub(crate) mod verify;

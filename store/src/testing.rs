@@ -72,14 +72,8 @@ impl Fresh {
 #[allow(clippy::expect_used, reason = "a test without its store has failed")]
 pub async fn sqlite() -> Fresh {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let store = Store::open(StoreOptions::embedded(folder.path()))
-        .await
-        .expect("open SQLite");
-    Fresh {
-        store,
-        folder,
-        schema: None,
-    }
+    let store = Store::open(StoreOptions::embedded(folder.path())).await.expect("open SQLite");
+    Fresh { store, folder, schema: None }
 }
 
 /// A fresh PostgreSQL store in a schema of its own; `None` (said on standard error) when there is no server.
@@ -95,31 +89,18 @@ pub async fn sqlite() -> Fresh {
 pub async fn postgres() -> Option<Fresh> {
     let Ok(url) = std::env::var("LYCEUM_TEST_POSTGRES_URL") else {
         let promised = std::env::var("LYCEUM_TEST_PROMISED").unwrap_or_default();
-        assert!(
-            !promised.contains("postgres"),
-            "PostgreSQL was promised and LYCEUM_TEST_POSTGRES_URL is not set"
-        );
+        assert!(!promised.contains("postgres"), "PostgreSQL was promised and LYCEUM_TEST_POSTGRES_URL is not set");
         eprintln!("skipped: LYCEUM_TEST_POSTGRES_URL is not set");
         return None;
     };
     let folder = tempfile::tempdir().expect("temporary folder");
     let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
-    crate::db::bare(&url, &format!("CREATE SCHEMA {schema}"))
-        .await
-        .expect("create a schema");
+    crate::db::bare(&url, &format!("CREATE SCHEMA {schema}")).await.expect("create a schema");
     let separator = if url.contains('?') { '&' } else { '?' };
     let database_url = Some(format!("{url}{separator}options=-csearch_path%3D{schema}"));
-    let options = StoreOptions {
-        data_dir: folder.path().to_owned(),
-        database_url,
-        connections: 5,
-    };
+    let options = StoreOptions { data_dir: folder.path().to_owned(), database_url, connections: 5 };
     let store = Store::open(options).await.expect("open PostgreSQL");
-    Some(Fresh {
-        store,
-        folder,
-        schema: Some((url, schema)),
-    })
+    Some(Fresh { store, folder, schema: Some((url, schema)) })
 }
 
 /// Runs a raw statement: to plant a row or to damage one. Yields the number of changed rows.
@@ -128,9 +109,7 @@ pub async fn postgres() -> Option<Fresh> {
 /// The database refuses.
 pub async fn execute(store: &Store, sql: &str) -> Result<u64> {
     let sql = sql.to_owned();
-    store
-        .write(move |tx| Box::pin(async move { tx.exec(&sql, args![]).await }))
-        .await
+    store.write(move |tx| Box::pin(async move { tx.exec(&sql, args![]).await })).await
 }
 
 /// Runs a raw query and yields its rows as JSON objects; bytes are written in hexadecimal.
@@ -139,9 +118,7 @@ pub async fn execute(store: &Store, sql: &str) -> Result<u64> {
 /// The database refuses.
 pub async fn query(store: &Store, sql: &str) -> Result<Vec<serde_json::Value>> {
     let sql = sql.to_owned();
-    store
-        .read(|tx| Box::pin(async move { Ok(tx.rows(&sql, args![]).await?.iter().map(json).collect()) }))
-        .await
+    store.read(|tx| Box::pin(async move { Ok(tx.rows(&sql, args![]).await?.iter().map(json).collect()) })).await
 }
 
 /// Every row of every table, by table name: to search for what must not be there, and to compare before and after.
@@ -186,10 +163,7 @@ fn json(row: &Row) -> serde_json::Value {
         } else if let Ok(value) = row.real_opt(&column) {
             value.map(serde_json::Value::from)
         } else {
-            row.blob_opt(&column)
-                .ok()
-                .flatten()
-                .map(|bytes| serde_json::Value::from(hex::encode(bytes)))
+            row.blob_opt(&column).ok().flatten().map(|bytes| serde_json::Value::from(hex::encode(bytes)))
         };
         object.insert(column, value.unwrap_or(serde_json::Value::Null));
     }

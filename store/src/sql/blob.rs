@@ -26,12 +26,7 @@ pub async fn insert(tx: &mut Tx, institution: InstitutionId, blob: &BlobRef) -> 
         tx.clock()
     );
     let size = i64::try_from(blob.size).unwrap_or(i64::MAX);
-    let row = tx
-        .row(
-            &sql,
-            args![institution, &blob.sha256, &blob.key, size, &blob.media_type],
-        )
-        .await?;
+    let row = tx.row(&sql, args![institution, &blob.sha256, &blob.key, size, &blob.media_type]).await?;
     row.as_ref().map_or_else(|| Ok(blob.clone()), read)
 }
 
@@ -54,11 +49,7 @@ pub async fn relocate(tx: &mut Tx, institution: InstitutionId, blob: &BlobRef) -
 /// The database refuses.
 pub async fn get(tx: &mut Tx, institution: InstitutionId, sha256: &str) -> Result<Option<BlobRef>> {
     let sql = "SELECT sha256, storage_key, size, media_type FROM blobs WHERE institution_id = $1 AND sha256 = $2";
-    tx.row(sql, args![institution, sha256])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(sql, args![institution, sha256]).await?.as_ref().map(read).transpose()
 }
 
 /// Keys of every blob of the institution.
@@ -66,12 +57,7 @@ pub async fn get(tx: &mut Tx, institution: InstitutionId, sha256: &str) -> Resul
 /// # Errors
 /// The database refuses.
 pub async fn keys(tx: &mut Tx, institution: InstitutionId) -> Result<HashSet<String>> {
-    let rows = tx
-        .rows(
-            "SELECT storage_key FROM blobs WHERE institution_id = $1",
-            args![institution],
-        )
-        .await?;
+    let rows = tx.rows("SELECT storage_key FROM blobs WHERE institution_id = $1", args![institution]).await?;
     rows.iter().map(|row| row.text("storage_key")).collect()
 }
 
@@ -80,23 +66,35 @@ pub async fn keys(tx: &mut Tx, institution: InstitutionId) -> Result<HashSet<Str
 /// # Errors
 /// The database refuses.
 pub async fn delete_unreferenced(tx: &mut Tx, institution: InstitutionId, age: Duration) -> Result<Vec<String>> {
-    let unreferenced: String = REFERENCES
-        .iter()
-        .map(|(table, column)| {
-            format!(
-                " AND NOT EXISTS (SELECT 1 FROM {table} r WHERE r.institution_id = blobs.institution_id AND r.{column} = blobs.sha256)"
-            )
-        })
-        .collect();
     let sql = format!(
-        "DELETE FROM blobs WHERE institution_id = $1 AND created_at <= {} - $2{unreferenced} RETURNING storage_key",
-        tx.clock()
+        "DELETE FROM blobs WHERE institution_id = $1 AND created_at <= {} - $2{} RETURNING storage_key",
+        tx.clock(),
+        nobody_references()
     );
-    tx.rows(&sql, args![institution, micros(age)])
-        .await?
-        .iter()
-        .map(|row| row.text("storage_key"))
-        .collect()
+    tx.rows(&sql, args![institution, micros(age)]).await?.iter().map(|row| row.text("storage_key")).collect()
+}
+
+/// Keys of the blobs that are older than `age` and referenced by nothing.
+///
+/// # Errors
+/// The database refuses.
+pub async fn unreferenced(tx: &mut Tx, institution: InstitutionId, age: Duration) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT storage_key FROM blobs WHERE institution_id = $1 AND created_at <= {} - $2{}",
+        tx.clock(),
+        nobody_references()
+    );
+    tx.rows(&sql, args![institution, micros(age)]).await?.iter().map(|row| row.text("storage_key")).collect()
+}
+
+fn nobody_references() -> String {
+    let clause = |(table, column): &(&str, &str)| {
+        format!(
+            " AND NOT EXISTS (SELECT 1 FROM {table} r
+                WHERE r.institution_id = blobs.institution_id AND r.{column} = blobs.sha256)"
+        )
+    };
+    REFERENCES.iter().map(clause).collect()
 }
 
 fn read(row: &Row) -> Result<BlobRef> {

@@ -102,7 +102,10 @@ async fn a_group_whose_commit_fails_is_told_so_and_leaves_nothing() {
     let fresh = store::testing::sqlite().await;
     let store = fresh.store.clone();
     // A foreign key that is checked only at the commit fails the whole group there.
-    let bad = execute(&store, "PRAGMA defer_foreign_keys = ON; INSERT INTO users (id, institution_id, username, display_name, status, authz_epoch, created_at, updated_at) VALUES ('u', 'nobody', 'u', 'U', 'active', 0, 1, 1)");
+    let bad = execute(
+        &store,
+        "PRAGMA defer_foreign_keys = ON; INSERT INTO users (id, institution_id, username, display_name, status, authz_epoch, created_at, updated_at) VALUES ('u', 'nobody', 'u', 'U', 'active', 0, 1, 1)",
+    );
     let good = join_all((0..8).map(|i| add(&store, format!("a{i}"))));
     let (bad, good) = tokio::join!(bad, good);
     assert_eq!(bad.unwrap_err().kind(), ErrorKind::Unavailable);

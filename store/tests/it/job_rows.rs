@@ -27,7 +27,13 @@ async fn claim(store: &Store, limit: i64, after: Option<InstitutionId>) -> Vec<J
 }
 
 async fn claim_as(store: &Store, instance: &str, limit: i64, after: Option<InstitutionId>) -> Vec<Job> {
-    let claim = Claim { instance: instance.into(), kinds: vec!["embed_chunks".into(), "fetch_source".into()], limit, lease: LEASE, after };
+    let claim = Claim {
+        instance: instance.into(),
+        kinds: vec!["embed_chunks".into(), "fetch_source".into()],
+        limit,
+        lease: LEASE,
+        after,
+    };
     store.write(move |tx| Box::pin(async move { job::claim(tx, &claim).await })).await.unwrap()
 }
 
@@ -329,7 +335,9 @@ both_databases!(a_full_queue_says_when_to_come_back, |store| async move {
             enqueue(school, format!("again{}", job.id)).await.unwrap();
         }
     }
-    let Error::QueueFull { retry_after: fast, .. } = enqueue(school, "more".into()).await.unwrap_err() else { panic!() };
+    let Error::QueueFull { retry_after: fast, .. } = enqueue(school, "more".into()).await.unwrap_err() else {
+        panic!()
+    };
     assert!(fast >= Duration::from_secs(1) && fast < slow, "{fast:?} {slow:?}");
 });
 

@@ -1,0 +1,100 @@
+//! I12: no row without an institution, and none that belongs to another institution than its parent.
+
+use super::Check;
+
+/// Every table whose rows belong to an institution, and the column that names a row.
+pub(crate) const OWNED: &[(&str, &str)] = &[
+    ("users", "id"),
+    ("user_roles", "id"),
+    ("tokens", "id"),
+    ("courses", "id"),
+    ("blobs", "sha256"),
+    ("sources", "id"),
+    ("source_versions", "id"),
+    ("ingestions", "id"),
+    ("documents", "id"),
+    ("modules", "id"),
+    ("lessons", "id"),
+    ("chunks", "id"),
+    ("embeddings", "chunk_id"),
+    ("enrollments", "id"),
+    ("lesson_progress", "enrollment_id"),
+    ("scope_gates", "course_id"),
+    ("idempotency", "idem_key"),
+    ("audit", "id"),
+    ("jobs", "id"),
+    ("events", "event_id"),
+    ("processed_events", "event_id"),
+];
+
+/// A column that names a row of another table, and that row's key. Who acted is not here: a global
+/// administrator acts in institutions that are not their own.
+const PARENTS: &[(&str, &str, &str, &str)] = &[
+    ("user_roles", "user_id", "users", "id"),
+    ("tokens", "user_id", "users", "id"),
+    ("sources", "course_id", "courses", "id"),
+    ("sources", "current_version_id", "source_versions", "id"),
+    ("source_versions", "source_id", "sources", "id"),
+    ("ingestions", "course_id", "courses", "id"),
+    ("ingestions", "source_id", "sources", "id"),
+    ("ingestions", "version_id", "source_versions", "id"),
+    ("documents", "course_id", "courses", "id"),
+    ("documents", "version_id", "source_versions", "id"),
+    ("modules", "course_id", "courses", "id"),
+    ("modules", "source_id", "sources", "id"),
+    ("lessons", "course_id", "courses", "id"),
+    ("lessons", "module_id", "modules", "id"),
+    ("lessons", "document_id", "documents", "id"),
+    ("chunks", "course_id", "courses", "id"),
+    ("chunks", "version_id", "source_versions", "id"),
+    ("chunks", "document_id", "documents", "id"),
+    ("embeddings", "chunk_id", "chunks", "id"),
+    ("embeddings", "course_id", "courses", "id"),
+    ("embeddings", "version_id", "source_versions", "id"),
+    ("enrollments", "user_id", "users", "id"),
+    ("enrollments", "course_id", "courses", "id"),
+    ("lesson_progress", "enrollment_id", "enrollments", "id"),
+    ("lesson_progress", "lesson_id", "lessons", "id"),
+    ("scope_gates", "course_id", "courses", "id"),
+    ("events", "course_id", "courses", "id"),
+    ("processed_events", "event_id", "events", "event_id"),
+];
+
+pub(super) fn checks() -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (table, key) in OWNED {
+        checks.push(Check::new(
+            "I12",
+            format!(
+                "SELECT t.institution_id, '{table} ' || t.{key} AS subject,
+                   'belongs to no institution: \"' || t.institution_id || '\"' AS message
+                 FROM {table} t WHERE NOT EXISTS (SELECT 1 FROM institutions i WHERE i.id = t.institution_id)"
+            ),
+        ));
+    }
+    for (table, column, parent, parent_key) in PARENTS {
+        let key = OWNED.iter().find(|(owned, _)| owned == table).map_or("institution_id", |(_, key)| key);
+        checks.push(Check::new(
+            "I12",
+            format!(
+                "SELECT t.institution_id, '{table} ' || t.{key} AS subject,
+                   'belongs to another institution than its {column} ' || t.{column} AS message
+                 FROM {table} t JOIN {parent} p ON p.{parent_key} = t.{column} WHERE p.institution_id <> t.institution_id"
+            ),
+        ));
+    }
+    checks.push(Check::new(
+        "I12",
+        "SELECT r.institution_id, 'user_roles ' || r.id AS subject,
+           'holds in a course of another institution: ' || r.scope_id AS message
+         FROM user_roles r JOIN courses c ON c.id = r.scope_id
+         WHERE r.scope_type = 'course' AND c.institution_id <> r.institution_id",
+    ));
+    checks.push(Check::new(
+        "I12",
+        "SELECT b.institution_id, 'blobs ' || b.sha256 AS subject,
+           'lies outside its institution: ' || b.storage_key AS message
+         FROM blobs b WHERE b.storage_key NOT LIKE b.institution_id || '/%'",
+    ));
+    checks
+}
