@@ -1,0 +1,207 @@
+//! Ingestions as people start and watch them. The pipeline itself is wired in as a [`Starter`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::event::Event;
+use domain::ingestion::SourceKind;
+use domain::policy::{Action, Actor};
+use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId};
+use serde::{Deserialize, Serialize};
+use store::sql::ingestion::Ingestion;
+use store::sql::institution::Owned;
+use store::sql::{self};
+
+use crate::unit::record;
+use crate::{Result, School, access};
+
+/// Where the content of an ingestion comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// An https address on the list of allowed hosts.
+    Url(String),
+    /// A file that was uploaded; the one who starts the ingestion takes it over and removes it.
+    Upload {
+        /// Where it lies for now.
+        path: PathBuf,
+        /// What its sender called it.
+        name: String,
+        /// A caption file that came with it.
+        captions: Option<PathBuf>,
+    },
+}
+
+/// A request to the pipeline, already allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartRequest {
+    /// Tenant.
+    pub institution: InstitutionId,
+    /// Course.
+    pub course: CourseId,
+    /// Slug of that course.
+    pub course_slug: String,
+    /// What kind of source.
+    pub kind: SourceKind,
+    /// From where.
+    pub location: Location,
+}
+
+/// Starts ingestions: implemented by the pipeline, wired by whoever opens it.
+#[async_trait::async_trait]
+pub trait Starter: Send + Sync {
+    /// Writes the ingestion row, its event and its first job in one transaction.
+    async fn start(&self, actor: &Actor, request: StartRequest) -> Result<IngestionId>;
+}
+
+/// What is ingested, as a caller asks for it.
+#[derive(Debug, Clone)]
+pub struct NewIngestion {
+    /// Into which course.
+    pub course: CourseId,
+    /// What kind of source.
+    pub kind: SourceKind,
+    /// From where.
+    pub location: Location,
+}
+
+/// Use cases of ingestions.
+pub struct Ingestions<'a> {
+    pub(crate) school: &'a School,
+}
+
+/// The receipt of a started ingestion.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Started {
+    id: IngestionId,
+}
+
+impl Ingestions<'_> {
+    /// Starts an ingestion. The interface takes https addresses on the list of allowed hosts and uploads only.
+    ///
+    /// # Errors
+    /// Refused by policy, an address that is not allowed, or no pipeline in this process.
+    pub async fn start(&self, actor: &Actor, new: NewIngestion) -> Result<Ingestion> {
+        let starter: Arc<dyn Starter> = self
+            .school
+            .inner
+            .starter
+            .get()
+            .cloned()
+            .ok_or_else(|| Error::new(ErrorKind::Unavailable, "this process does not ingest; ask one that does"))?;
+        let acting = actor.clone();
+        let course = self
+            .school
+            .read(move |tx| {
+                Box::pin(async move { crate::course::editable(tx, &acting, Action::Ingest, new.course).await })
+            })
+            .await?;
+        check_location(new.kind, &new.location, &self.school.options().ingest_hosts)?;
+        if let Some(Started { id }) = self.school.replayed(actor).await? {
+            return self.get(actor, id).await;
+        }
+        let request = StartRequest {
+            institution: course.institution_id,
+            course: course.id,
+            course_slug: course.slug,
+            kind: new.kind,
+            location: new.location,
+        };
+        let id = starter.start(actor, request).await?;
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let subject = format!("course:{}", course.id);
+                    record(tx, actor, course.institution_id, Action::Ingest.as_str(), &subject).await?;
+                    Ok(Started { id })
+                })
+            })
+            .await?;
+        self.get(actor, id).await
+    }
+
+    /// An ingestion with its state.
+    ///
+    /// # Errors
+    /// Not found when the caller may not ingest into that course.
+    pub async fn get(&self, actor: &Actor, id: IngestionId) -> Result<Ingestion> {
+        let acting = actor.clone();
+        self.school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let missing = || {
+                        if acting.is_guest() { access::log_in() } else { Error::not_found("ingestion", id) }
+                    };
+                    let institution = sql::institution::of(tx, Owned::Ingestion(id)).await?.ok_or_else(missing)?;
+                    let found = sql::ingestion::get(tx, institution, id).await?.ok_or_else(missing)?;
+                    let course = sql::course::get(tx, institution, found.course_id).await?.ok_or_else(missing)?;
+                    access::hidden(&acting, Action::Ingest, &crate::course::subject(&course), missing)?;
+                    Ok(found)
+                })
+            })
+            .await
+    }
+
+    /// The latest ingestions into a course, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn list(&self, actor: &Actor, course: CourseId) -> Result<Vec<Ingestion>> {
+        let acting = actor.clone();
+        self.school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let course = crate::course::editable(tx, &acting, Action::Ingest, course).await?;
+                    sql::ingestion::list(tx, course.institution_id, course.id).await
+                })
+            })
+            .await
+    }
+
+    /// What the log says of an ingestion after place `seq`, with the places.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn events(&self, actor: &Actor, id: IngestionId, seq: i64) -> Result<Vec<(i64, Event)>> {
+        let found = self.get(actor, id).await?;
+        self.school
+            .read(move |tx| {
+                Box::pin(
+                    async move { sql::event::correlated(tx, found.institution_id, &id.to_string(), seq, 500).await },
+                )
+            })
+            .await
+    }
+}
+
+/// Checks what a request may name. The pipeline checks addresses again when it resolves them.
+fn check_location(kind: SourceKind, location: &Location, hosts: &[String]) -> Result<()> {
+    let invalid = |code: &str, message: String| Err(Error::invalid("url", code, message));
+    match location {
+        Location::Upload { .. } if matches!(kind, SourceKind::Dir | SourceKind::Git) => {
+            let message = format!("a source of kind \"{}\" is not uploaded as one file", kind.as_str());
+            Err(Error::invalid("kind", "INVALID_FORMAT", message))
+        }
+        Location::Upload { .. } => Ok(()),
+        Location::Url(_) if kind != SourceKind::Git => {
+            let message = format!("a source of kind \"{}\" is uploaded, not fetched", kind.as_str());
+            Err(Error::invalid("kind", "INVALID_FORMAT", message))
+        }
+        Location::Url(text) => {
+            let Some(rest) = text.strip_prefix("https://") else {
+                return invalid("INVALID_FORMAT", "\"url\" must begin with https://".into());
+            };
+            let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '@' | '\\' | '%' | '?' | '#');
+            let host = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+            if text.len() > 2_000 || rest.chars().any(odd) || host.contains(':') || host.is_empty() {
+                return invalid(
+                    "INVALID_FORMAT",
+                    "\"url\" is a plain https address: host and path, nothing else".into(),
+                );
+            }
+            if !hosts.contains(&host) {
+                return invalid("HOST_NOT_ALLOWED", format!("the host \"{host}\" is not on the list of allowed hosts"));
+            }
+            Ok(())
+        }
+    }
+}

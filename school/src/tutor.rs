@@ -1,0 +1,51 @@
+//! Questions to the tutor as the school keeps them: asked once for each key, and counted.
+
+use domain::CourseId;
+use domain::policy::{Action, Actor};
+use domain::tutor::Answer;
+use store::sql::event::NewEvent;
+
+use crate::unit::{announce, record};
+use crate::{Result, School};
+
+/// Use cases of the tutor.
+pub struct Tutors<'a> {
+    pub(crate) school: &'a School,
+}
+
+impl Tutors<'_> {
+    /// The answer that this key got already, if it did.
+    ///
+    /// # Errors
+    /// The key was used for another question.
+    pub async fn answered(&self, actor: &Actor) -> Result<Option<Answer>> {
+        self.school.replayed(actor).await
+    }
+
+    /// Records that a question was answered: the outcome and the counts, not the words.
+    ///
+    /// # Errors
+    /// Refused by policy: rights that ended while the answer was made.
+    pub async fn record(&self, actor: &Actor, course: CourseId, answer: Answer) -> Result<Answer> {
+        let scope = self.school.scope_for(actor, course, Action::TutorChat).await?;
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let payload = serde_json::json!({
+                        "outcome": answer.outcome,
+                        "mode": answer.mode,
+                        "citations": answer.citations.len(),
+                        "coverage": answer.coverage,
+                        "trial": actor.operator,
+                    });
+                    let event = NewEvent::new("tutor.answered", scope.institution, course).course(course);
+                    announce(tx, actor, event.payload(payload)).await?;
+                    if actor.operator {
+                        record(tx, actor, scope.institution, "tutor.trial", &format!("course:{course}")).await?;
+                    }
+                    Ok(answer)
+                })
+            })
+            .await
+    }
+}
