@@ -20,8 +20,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
+use domain::ErrorKind;
 use domain::institution::Institution;
-use domain::policy::Actor;
+use domain::policy::{Action, Actor};
+use school::institution::NewInstitution;
 
 use crate::args::{Cli, Command, ConfigCommand};
 use crate::config::Config;
@@ -39,22 +41,32 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The institution that the command acts in.
+    /// The institution that the command acts in; a school without any gets its first one here.
     pub(crate) async fn institution(&self) -> Result<Institution> {
-        let all = self.node.school.institution().all(&Actor::operator_everywhere()).await?;
-        match &self.cli.institution {
-            Some(slug) => all
-                .into_iter()
-                .find(|institution| &institution.slug == slug)
-                .ok_or_else(|| domain::Error::not_found("institution", slug).into()),
-            None => {
-                let names: Vec<String> = all.iter().map(|institution| institution.slug.clone()).collect();
-                let mut all = all.into_iter();
-                match (all.next(), all.next()) {
-                    (Some(only), None) => Ok(only),
-                    _ => Err(Failure::usage(format!("there are {} institutions ({}): name one with --institution", names.len(), names.join(", ")))),
-                }
+        let institutions = self.node.school.institution();
+        match institutions.resolve(self.cli.institution.as_deref()).await {
+            Err(error) if error.kind == ErrorKind::NotFound && self.cli.institution.is_none() => {
+                let first = NewInstitution { slug: "school".into(), name: "My school".into() };
+                Ok(institutions.create(&operator_anywhere(), first).await?)
             }
+            Err(error) if error.kind == ErrorKind::ValidationError => {
+                let all = institutions.list(&operator_anywhere()).await?;
+                let names: Vec<&str> = all.iter().map(|one| one.slug.as_str()).collect();
+                Err(Failure::usage(format!(
+                    "there are {} institutions: name one with --institution ({})",
+                    names.len(),
+                    names.join(", ")
+                )))
+            }
+            found => Ok(found?),
+        }
+    }
+
+    /// Makes the first institution of an empty school; several are no fault here.
+    pub(crate) async fn institution_or_first(&self) -> Result<()> {
+        match self.institution().await {
+            Err(failure) if failure.code == crate::exit::USAGE => Ok(()),
+            other => other.map(|_| ()),
         }
     }
 
@@ -63,8 +75,14 @@ impl Context<'_> {
         let institution = self.institution().await?;
         Ok(match &self.cli.as_user {
             None => Actor::operator(institution.id),
-            Some(name) => self.node.school.session().act_as(institution.id, name).await?,
+            Some(name) => self.node.school.session().impersonate(institution.id, name).await?,
         })
+    }
+
+    /// The bounds of a search in a course named by its slug.
+    pub(crate) async fn scope(&self, actor: &Actor, course: &str, action: Action) -> Result<store::Scope> {
+        let course = self.node.school.course().by_slug(actor, actor.institution, course).await?;
+        Ok(self.node.school.scope_for(actor, course.id, action).await?)
     }
 
     /// A path of the command line, seen from where it was typed.
@@ -79,6 +97,11 @@ impl Context<'_> {
             .map_err(|error| Failure::new(crate::exit::NOT_FOUND, format!("cannot read \"{}\": {error}", path.display())))?;
         Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
+}
+
+/// The operator before any institution is chosen: the nil id belongs to none.
+pub(crate) fn operator_anywhere() -> Actor {
+    Actor::operator(domain::InstitutionId(uuid::Uuid::nil()))
 }
 
 /// Whether the verb works on a school (and so needs its data directory).

@@ -1,10 +1,14 @@
 //! `lyceum course`.
 
+use school::course::{CourseChange, CourseQuery, NewCourse};
 use serde::Serialize;
 
 use crate::args::CourseCommand;
 use crate::command::Context;
 use crate::exit::{OK, Result};
+
+/// Courses read at a time.
+const PAGE: i64 = 100;
 
 #[derive(Serialize)]
 struct Listed {
@@ -23,7 +27,12 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
     match command {
         CourseCommand::List => {
             let mut listed = Vec::new();
-            for course in node.school.course().all(&actor).await? {
+            let mut query = CourseQuery { limit: PAGE, ..CourseQuery::default() };
+            loop {
+                let page = node.school.course().list(&actor, actor.institution, query.clone()).await?;
+                query.after = page.last().map(|course| course.id);
+                let last = page.len() < usize::try_from(PAGE).unwrap_or_default();
+                for course in page {
                 let counts = node.school.course().counts(&actor, course.id).await?;
                 listed.push(Listed {
                     slug: course.slug,
@@ -33,6 +42,10 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
                     lessons: counts.lessons,
                     chunks: counts.chunks,
                 });
+                }
+                if last {
+                    break;
+                }
             }
             out.result(&serde_json::json!({"courses": listed}), |_| {
                 let mut table = comfy_table::Table::new();
@@ -46,13 +59,18 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
             });
         }
         CourseCommand::Show { slug } => {
-            let course = node.school.course().by_slug(&actor, slug).await?;
-            let modules = node.school.course().outline(&actor, course.id).await?;
+            let course = node.school.course().by_slug(&actor, actor.institution, slug).await?;
+            let outline = node.school.lesson().outline(&actor, course.id).await?;
+            let modules: Vec<_> = outline
+                .modules
+                .iter()
+                .map(|(module, lessons)| serde_json::json!({"module": module, "lessons": lessons}))
+                .collect();
             out.result(&serde_json::json!({"course": course, "modules": modules}), |_| {
                 let mut text = format!("{} ({}), {}\n", course.title, course.slug, course.status);
-                for module in &modules {
-                    text.push_str(&format!("\n{}\n", module.module.title));
-                    for lesson in &module.lessons {
+                for (module, lessons) in &outline.modules {
+                    text.push_str(&format!("\n{}\n", module.title));
+                    for lesson in lessons {
                         text.push_str(&format!("  {} [{}]\n", lesson.title, lesson.kind.to_lowercase()));
                     }
                 }
@@ -65,19 +83,13 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
                 out.line(format!("would make course \"{slug}\""));
                 return Ok(OK);
             }
-            let course = node
-                .school
-                .course()
-                .create(
-                    &actor,
-                    school::course::NewCourse {
-                        slug: slug.clone(),
-                        title: title.clone().unwrap_or_else(|| slug.clone()),
-                        description: description.clone(),
-                        ..school::course::NewCourse::default()
-                    },
-                )
-                .await?;
+            let new = NewCourse {
+                slug: Some(slug.clone()),
+                title: title.clone().unwrap_or_else(|| slug.clone()),
+                description: description.clone(),
+                ..NewCourse::default()
+            };
+            let course = node.school.course().create(&actor, actor.institution, new).await?;
             out.result(&course, |course| format!("course \"{}\" made; it is a draft until: lyceum course publish {0}", course.slug));
         }
         CourseCommand::Publish { slug, visibility } => {
@@ -85,7 +97,13 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
                 out.line(format!("would publish course \"{slug}\" for {}", visibility.as_str()));
                 return Ok(OK);
             }
-            let course = node.school.course().publish(&actor, slug, visibility.as_str()).await?;
+            let course = node.school.course().by_slug(&actor, actor.institution, slug).await?;
+            let change = CourseChange {
+                status: Some("published".into()),
+                visibility: Some(visibility.as_str().into()),
+                ..CourseChange::default()
+            };
+            let course = node.school.course().update(&actor, course.id, change, None).await?;
             out.result(&course, |course| format!("course \"{}\" is published for: {}", course.slug, course.visibility));
         }
     }

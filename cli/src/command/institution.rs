@@ -1,16 +1,16 @@
 //! `lyceum institution`.
 
-use domain::policy::Actor;
+use school::institution::NewInstitution;
 
 use crate::args::InstitutionCommand;
-use crate::command::Context;
+use crate::command::{Context, operator_anywhere};
 use crate::exit::{OK, Result};
 
 pub(crate) async fn run(context: &Context<'_>, command: &InstitutionCommand) -> Result<u8> {
     let school = &context.node.school;
     match command {
         InstitutionCommand::List => {
-            let all = school.institution().all(&Actor::operator_everywhere()).await?;
+            let all = school.institution().list(&operator_anywhere()).await?;
             context.out.result(&serde_json::json!({"institutions": all}), |_| {
                 all.iter().map(|one| format!("{}  {}  {}\n", one.slug, one.name, one.status)).collect()
             });
@@ -21,8 +21,8 @@ pub(crate) async fn run(context: &Context<'_>, command: &InstitutionCommand) -> 
                 context.out.line(format!("would make institution \"{slug}\""));
                 return Ok(OK);
             }
-            let name = name.as_deref().unwrap_or(slug);
-            let made = school.institution().create(&Actor::operator_everywhere(), slug, name).await?;
+            let new = NewInstitution { slug: slug.clone(), name: name.clone().unwrap_or_else(|| slug.clone()) };
+            let made = school.institution().create(&operator_anywhere(), new).await?;
             context.out.result(&made, |made| format!("institution \"{}\" made", made.slug));
         }
     }

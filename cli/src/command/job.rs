@@ -4,13 +4,18 @@ use crate::args::{DeadCommand, JobCommand};
 use crate::command::Context;
 use crate::exit::{OK, Result};
 
+/// Dead jobs shown at most.
+const SHOWN: i64 = 200;
+
 pub(crate) async fn run(context: &Context<'_>, command: &JobCommand) -> Result<u8> {
     let actor = context.actor().await?;
+    let home = actor.institution;
     let jobs = context.node.school.job();
     let out = context.out;
     match command {
         JobCommand::Stats => {
-            let stats = jobs.stats(&actor).await?;
+            jobs.dead(&actor, home, None, 1).await?;
+            let stats = context.node.store.read(move |tx| Box::pin(store::queue::stats(tx, Some(home)))).await?;
             out.result(&serde_json::json!({"kinds": stats}), |_| {
                 if stats.is_empty() {
                     return "no job was ever queued".to_owned();
@@ -19,26 +24,26 @@ pub(crate) async fn run(context: &Context<'_>, command: &JobCommand) -> Result<u
             });
         }
         JobCommand::Dead(DeadCommand::List) => {
-            let dead = jobs.dead(&actor).await?;
+            let dead = jobs.dead(&actor, home, None, SHOWN).await?;
             out.result(&serde_json::json!({"jobs": dead}), |_| {
                 if dead.is_empty() {
                     return "no dead jobs".to_owned();
                 }
-                dead.iter()
-                    .map(|job| format!("{}  {}  {}\n", job.id, job.kind, job.last_error.as_deref().unwrap_or_default()))
-                    .collect()
+                dead.iter().map(|job| format!("{}  {}  {}\n", job.id, job.kind, job.last_error.as_deref().unwrap_or_default())).collect()
             });
         }
         JobCommand::Dead(DeadCommand::Show { id }) => {
-            let job = jobs.show(&actor, id.parse()?).await?;
+            let id: domain::JobId = id.parse()?;
+            let dead = jobs.dead(&actor, home, None, SHOWN).await?;
+            let job = dead.into_iter().find(|job| job.id == id).ok_or_else(|| domain::Error::not_found("dead job", id))?;
             out.result(&job, |job| serde_json::to_string_pretty(job).unwrap_or_default());
         }
         JobCommand::Dead(DeadCommand::Retry { id }) => {
-            jobs.retry(&actor, id.parse()?).await?;
+            jobs.retry(&actor, home, id.parse()?).await?;
             out.result(&serde_json::json!({"retried": id}), |_| format!("job {id} is ready again"));
         }
         JobCommand::Dead(DeadCommand::Drop { id }) => {
-            jobs.drop_dead(&actor, id.parse()?).await?;
+            jobs.drop(&actor, home, id.parse()?).await?;
             out.result(&serde_json::json!({"dropped": id}), |_| format!("job {id} is gone"));
         }
     }

@@ -1,5 +1,7 @@
 //! `lyceum search`.
 
+use domain::policy::Action;
+
 use crate::args::SearchArgs;
 use crate::command::Context;
 use crate::exit::{OK, Result};
@@ -7,22 +9,22 @@ use crate::exit::{OK, Result};
 pub(crate) async fn run(context: &Context<'_>, arguments: &SearchArgs) -> Result<u8> {
     let node = context.node;
     let actor = context.actor().await?;
-    let scope = node.school.search().scope(&actor, &arguments.course).await?;
+    let scope = context.scope(&actor, &arguments.course, Action::ReadPublished).await?;
     let queries = match (&arguments.query, &arguments.batch) {
         (_, Some(file)) => context.lines(file)?,
         (Some(query), None) => vec![query.clone()],
         (None, None) => Vec::new(),
     };
     for query in queries {
-        let found = node.assistant.search(&scope, &query, arguments.limit).await?;
+        let results = node.assistant.search(&scope, &query, arguments.limit).await?;
         if context.out.json() || arguments.batch.is_some() {
-            context.out.object(&found);
+            context.out.object(&serde_json::json!({"query": query, "results": results}));
             continue;
         }
-        if found.results.is_empty() {
+        if results.is_empty() {
             context.out.line("nothing found");
         }
-        for result in &found.results {
+        for result in &results {
             context.out.line(format!(
                 "{:>2}. {:.3}  {}  {}, {}\n    {}",
                 result.rank,
@@ -32,9 +34,6 @@ pub(crate) async fn run(context: &Context<'_>, arguments: &SearchArgs) -> Result
                 result.locator,
                 excerpt(&result.text, 240)
             ));
-        }
-        for notice in &found.notices {
-            context.out.note(notice.clone());
         }
     }
     Ok(OK)

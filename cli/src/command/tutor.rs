@@ -1,5 +1,6 @@
 //! `lyceum tutor`.
 
+use domain::policy::Action;
 use domain::tutor::{Answer, Mode, Outcome};
 
 use crate::args::TutorCommand;
@@ -12,7 +13,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &TutorCommand) -> Result
     let actor = context.actor().await?;
     match command {
         TutorCommand::Ask { question, course, batch } => {
-            let scope = node.school.search().tutor_scope(&actor, course).await?;
+            let scope = context.scope(&actor, course, Action::TutorChat).await?;
             let questions = match (question, batch) {
                 (_, Some(file)) => context.lines(file)?,
                 (Some(question), None) => vec![question.clone()],
@@ -28,7 +29,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &TutorCommand) -> Result
             }
         }
         TutorCommand::Gate { course } => {
-            let scope = node.school.search().scope(&actor, course).await?;
+            let scope = context.scope(&actor, course, Action::ReadPublished).await?;
             let gate = node.assistant.calibrate(&scope).await?;
             context.out.result(&gate, |gate| serde_json::to_string_pretty(gate).unwrap_or_default());
         }

@@ -1,0 +1,120 @@
+//! `lyceum serve`: the API, and what the administrator should know at the start.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::args::ServeArgs;
+use crate::command::Context;
+use crate::exit::{BAD_CONFIG, Failure, OK, Result};
+use crate::node::Node;
+use crate::out::Out;
+
+pub(crate) async fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<u8> {
+    for role in &arguments.role {
+        if !["all", "api", "gateway", "worker", "ingest"].contains(&role.as_str()) {
+            return Err(Failure::usage(format!("no role \"{role}\": use all, api, gateway, worker or ingest")));
+        }
+    }
+    context.institution_or_first().await?;
+    if let Some(address) = &arguments.worker_listen {
+        let token = worker_token(context.node, arguments.token.as_deref())?;
+        let listener = TcpListener::bind(address).await.map_err(|error| Failure::new(BAD_CONFIG, format!("cannot listen for workers at {address}: {error}")))?;
+        context.out.note(format!("workers may dial {} with the token in {}", listener.local_addr()?, TOKEN_FILE));
+        let (gateway, shutdown) = (context.node.gateway.clone(), context.node.shutdown.clone());
+        context.node.tasks.spawn(async move {
+            if let Err(error) = gateway.listen(listener, llm_gateway::ListenOptions::with_token(token), shutdown).await {
+                tracing::error!(%error, "the door for workers is closed");
+            }
+        });
+    }
+    serve(context.node, arguments.listen.as_deref(), context.out).await?;
+    Ok(OK)
+}
+
+const TOKEN_FILE: &str = "worker-token";
+
+/// The token that workers show: the given one, or one generated on first start, mode 0600.
+fn worker_token(node: &Node, given: Option<&str>) -> Result<String> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if let Some(token) = given {
+        return Ok(token.to_owned());
+    }
+    let path = node.data_dir.join(TOKEN_FILE);
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        return Ok(text.trim().to_owned());
+    }
+    let token = crate::command::user::password();
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(token.as_bytes())?;
+    file.sync_all()?;
+    Ok(token)
+}
+
+/// Serves the API until a signal comes, then drains.
+pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> Result<()> {
+    let wanted = listen.unwrap_or(&node.config.listen);
+    let wanted: SocketAddr = wanted
+        .parse()
+        .map_err(|_| Failure::new(BAD_CONFIG, format!("\"{wanted}\" is not an address and a port, such as 127.0.0.1:8080")))?;
+    let listener = bind(wanted).await?;
+    let address = listener.local_addr()?;
+    if address.port() != wanted.port() && wanted.port() != 0 {
+        out.note(format!("port {} is taken; using {}", wanted.port(), address.port()));
+    }
+    out.line(format!("serving http://{address}  (API under /api/v1, its documentation under /docs)"));
+    out.line("press Ctrl-C to stop; other lyceum commands on this data directory work meanwhile");
+    for notice in &node.notices {
+        out.note(format!("degraded: {notice}"));
+    }
+    let state = api::ApiState {
+        school: node.school.clone(),
+        assistant: node.assistant.clone(),
+        gateway: node.gateway.clone(),
+        blobs: node.blobs.clone(),
+        index: node.index.clone(),
+        upload_dir: node.data_dir.join("uploads"),
+    };
+    let stop = node.shutdown.child_token();
+    let signalled = stop.clone();
+    node.tasks.spawn(async move {
+        signal().await;
+        signalled.cancel();
+    });
+    api::serve(state, listener, stop).await.map_err(|error| Failure::new(crate::exit::FAILED, error.to_string()))?;
+    out.note("stopped");
+    Ok(())
+}
+
+/// The wanted port, or the next free one of the twenty after it.
+async fn bind(wanted: SocketAddr) -> Result<TcpListener> {
+    let mut address = wanted;
+    for _ in 0..20 {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                address.set_port(address.port().saturating_add(1));
+            }
+            Err(error) => return Err(Failure::new(BAD_CONFIG, format!("cannot listen at {address}: {error}"))),
+        }
+    }
+    Err(Failure::new(BAD_CONFIG, format!("no free port from {} to {}", wanted.port(), address.port())))
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        // Without a handler the system ends the process at SIGTERM, which is as good.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        done = tokio::signal::ctrl_c() => if done.is_err() {
+            tokio::time::sleep(Duration::MAX).await;
+        },
+    }
+}

@@ -1,0 +1,147 @@
+//! The composition root: opens every adapter of one school, starts its jobs, drains on close.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use assistant::Assistant;
+use ingestion::Pipeline;
+use llm_gateway::Gateway;
+use school::School;
+use store::blob::{Blobs, LocalBlobs};
+use store::owner::Owner;
+use store::queue::{Queue, QueueOptions};
+use store::vector::{ExactScan, VectorIndex};
+use store::{Store, StoreOptions};
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::exit::{Failure, Result};
+
+/// How long running work may go on after the close began.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// An opened school.
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) school: School,
+    pub(crate) gateway: Gateway,
+    pub(crate) index: Arc<dyn VectorIndex>,
+    pub(crate) assistant: Assistant,
+    pub(crate) pipeline: Arc<Pipeline>,
+    /// What runs the embedding model, for people.
+    pub(crate) runtime: String,
+    /// What is not as good as it could be, for people.
+    pub(crate) notices: Vec<String>,
+    pub(crate) tasks: TaskTracker,
+    /// Ends the queue and the socket; forwarded commands end by themselves.
+    pub(crate) shutdown: CancellationToken,
+    socket: PathBuf,
+    _owner: Owner,
+}
+
+impl Node {
+    /// Opens the school of a data directory and starts its jobs.
+    pub(crate) async fn open(owner: Owner, data_dir: &Path, config: Config) -> Result<Arc<Self>> {
+        let database_url = (!config.database_url.is_empty()).then(|| config.database_url.clone());
+        let store = Store::open(StoreOptions { data_dir: data_dir.to_owned(), database_url, connections: 8 }).await?;
+        let released = owner.release_dead(&store).await?;
+        if released > 0 {
+            tracing::info!(released, "released what a killed process had leased");
+        }
+        let blobs: Arc<dyn Blobs> = Arc::new(LocalBlobs::new(data_dir));
+        let tasks = TaskTracker::new();
+        let shutdown = CancellationToken::new();
+        let gateway = Gateway::default();
+        let models = crate::models::attach(&config, &gateway, &tasks).await;
+        let scan = ExactScan::new(store.clone());
+        let index: Arc<dyn VectorIndex> = if config.qdrant_url.is_empty() {
+            Arc::new(scan.clone())
+        } else {
+            let remote = engines::qdrant::Qdrant::connect(&config.qdrant_url, store.clone()).map_err(Failure::from)?;
+            Arc::new(remote)
+        };
+        let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
+        let school = School::with(store.clone(), options)?;
+        let assistant = Assistant::new(store.clone(), scan, gateway.clone()).with_index(index.clone());
+        let pipeline = Arc::new(
+            Pipeline::new(school.clone(), store.clone(), blobs.clone(), gateway.clone(), index.clone())
+                .with_after_index(Arc::new(Calibrates(assistant.clone()))),
+        );
+        school.set_starter(pipeline.clone());
+
+        let mut queue_options = QueueOptions::new(owner.instance());
+        queue_options.lease = Duration::from_secs(config.lease_seconds);
+        queue_options.heartbeat = queue_options.lease / 3;
+        queue_options.concurrency = config.job_concurrency;
+        let mut queue = Queue::new(store.clone(), queue_options);
+        pipeline.register(&mut queue);
+        let stop = shutdown.clone();
+        tasks.spawn(async move { queue.run(stop).await });
+
+        let socket = owner.socket_path();
+        let node = Arc::new(Self {
+            config,
+            data_dir: data_dir.to_owned(),
+            store,
+            blobs,
+            school,
+            gateway,
+            index,
+            assistant,
+            pipeline,
+            runtime: models.runtime,
+            notices: models.notices,
+            tasks,
+            shutdown,
+            socket,
+            _owner: owner,
+        });
+        node.listen()?;
+        Ok(node)
+    }
+
+    /// Answers commands of other processes on the same data directory.
+    fn listen(self: &Arc<Self>) -> Result<()> {
+        // The lock is ours, so a socket that is there was left by a dead owner.
+        match std::fs::remove_file(&self.socket) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&self.socket)?;
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&self.socket, std::fs::Permissions::from_mode(0o600))?;
+        self.tasks.spawn(crate::forward::answer(listener, self.clone(), self.shutdown.clone()));
+        Ok(())
+    }
+
+    /// Stops taking work, waits for what runs, gives the data directory back.
+    pub(crate) async fn close(&self) {
+        // The file of the lock's owner goes first: nobody connects to one who is leaving.
+        if let Err(error) = std::fs::remove_file(&self.socket) {
+            tracing::debug!(%error, "the socket was gone already");
+        }
+        self.shutdown.cancel();
+        self.gateway.drain();
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("work was still running after {} s; its leases end by themselves", DRAIN.as_secs());
+        }
+        self.store.close().await;
+    }
+}
+
+/// Fits the scope gate of a course once its vectors are there.
+struct Calibrates(Assistant);
+
+#[async_trait::async_trait]
+impl ingestion::AfterIndex for Calibrates {
+    async fn indexed(&self, scope: store::Scope) -> std::result::Result<(), String> {
+        self.0.calibrate(&scope).await.map(|_| ()).map_err(|error| error.to_string())
+    }
+}
