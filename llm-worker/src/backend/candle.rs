@@ -1,0 +1,51 @@
+//! Embedding with candle: the same weights and no part outside the binary.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::bert::{BertModel, Config};
+
+use crate::error::Error;
+use crate::pool::Encoder;
+
+/// The loaded network; lanes share it.
+#[derive(Clone)]
+pub struct CandleEncoder {
+    model: Arc<BertModel>,
+}
+
+impl CandleEncoder {
+    /// Loads checked `config.json` and `model.safetensors`.
+    ///
+    /// # Errors
+    /// When they do not describe such a network.
+    pub fn open(config: &Path, weights: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(config).map_err(Error::io("read", config))?;
+        let config: Config = serde_json::from_str(&text).map_err(|error| Error::load("the model's config", error))?;
+        // Read whole: a memory map would need `unsafe`, since the file could change beneath it.
+        let bytes = std::fs::read(weights).map_err(Error::io("read", weights))?;
+        let model = VarBuilder::from_buffered_safetensors(bytes, DType::F32, &Device::Cpu)
+            .and_then(|variables| BertModel::load(variables, &config))
+            .map_err(|error| Error::load("the model's weights", error))?;
+        Ok(Self { model: Arc::new(model) })
+    }
+
+    fn run(&self, ids: &[Vec<u32>]) -> candle_core::Result<Vec<Vec<f32>>> {
+        let length = ids.first().map_or(0, Vec::len);
+        let flat: Vec<u32> = ids.iter().flatten().copied().collect();
+        let input = Tensor::from_vec(flat, (ids.len(), length), &Device::Cpu)?;
+        let states = self.model.forward(&input, &input.zeros_like()?, None)?;
+        // Nothing is padded, so the mean over the mask is the mean over the length.
+        let mean = states.mean(1)?;
+        let norm = mean.sqr()?.sum_keepdim(1)?.sqrt()?;
+        mean.broadcast_div(&norm)?.to_vec2()
+    }
+}
+
+impl Encoder for CandleEncoder {
+    fn encode(&mut self, ids: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, String> {
+        self.run(ids).map_err(|error| error.to_string())
+    }
+}
