@@ -4,6 +4,8 @@
 //! them and rebuilt from them. Every search carries institution, course and model.
 
 mod exact;
+#[cfg(feature = "testing")]
+pub mod suite;
 
 use async_trait::async_trait;
 use domain::{ChunkId, CourseId, InstitutionId, VersionId};
