@@ -207,13 +207,14 @@ CREATE TABLE chunks (
 CREATE INDEX chunks_course ON chunks (institution_id, course_id, version_id, document_id, term_count);
 CREATE INDEX chunks_document ON chunks (document_id);
 CREATE INDEX chunks_content ON chunks (institution_id, content_hash);
--- The index finds rows by term and keeps no text. A term is whole: `ascii` splits at spaces alone, as terms hold
--- nothing else that it would split at.
+-- A term is whole: `ascii` splits at spaces alone, as terms hold nothing else that it would split at. The index keeps
+-- id and terms, so that it can be compared with the chunks.
 CREATE VIRTUAL TABLE chunk_terms USING fts5 (
-  course, terms, content = '', contentless_delete = 1, detail = column, tokenize = "ascii tokenchars '_'"
+  chunk_id UNINDEXED, course, terms, detail = column, tokenize = "ascii tokenchars '_'"
 );
 CREATE TRIGGER chunks_indexed AFTER INSERT ON chunks BEGIN
-  INSERT INTO chunk_terms (rowid, course, terms) VALUES (new.seq, 'c' || replace(new.course_id, '-', ''), new.terms);
+  INSERT INTO chunk_terms (rowid, chunk_id, course, terms)
+  VALUES (new.seq, new.id, 'c' || replace(new.course_id, '-', ''), new.terms);
 END;
 CREATE TRIGGER chunks_unindexed AFTER DELETE ON chunks BEGIN
   DELETE FROM chunk_terms WHERE rowid = old.seq;
