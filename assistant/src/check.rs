@@ -141,8 +141,8 @@ pub fn check(
     if new as f64 / claimed.len() as f64 > NEW_WORDS {
         return Err(Refused::Unsupported);
     }
-    turn::replaced(&claim.text, &whole)?;
     turn::turned(&claim.text, &window, &whole)?;
+    turn::replaced(&claim.text, &whole)?;
     Ok(carriers)
 }
 
@@ -246,7 +246,7 @@ mod tests {
             ("Each value in Rust has an owner.", &[][..], Refused::Uncited),
             ("Each value in Rust has an owner.", &[3], Refused::UnknownSource),
             ("Each value in Rust has an owner.", &[0], Refused::UnknownSource),
-            ("Each value in Rust has an owner.", &[2], Refused::Unsupported),
+            ("Each value has an owner.", &[2], Refused::Unsupported),
             ("There can only be two owners at a time.", &[1], Refused::Number),
             ("Blocking the main thread for 100 milliseconds is shown.", &[2], Refused::Number),
             ("At 12:54 each value in Rust has an owner.", &[1], Refused::Number),
