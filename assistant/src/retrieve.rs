@@ -88,6 +88,14 @@ pub(crate) struct Dense {
     query: Vec<f32>,
 }
 
+impl Retrieval {
+    /// The model and the question's vector, when one took part.
+    #[must_use]
+    pub fn query(&self) -> Option<(&str, &[f32])> {
+        self.dense.as_ref().map(|dense| (dense.model.as_str(), dense.query.as_slice()))
+    }
+}
+
 impl Dense {
     fn new(model: String, vectors: Arc<CourseVectors>, query: Vec<f32>) -> Self {
         let position = vectors.ids().iter().copied().zip(0..).collect();
