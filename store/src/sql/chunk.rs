@@ -2,7 +2,7 @@
 //!
 //! Searches see chunks of published versions only; the pipeline reads those of the version it builds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use domain::chunk::{Chunk, Sentence};
 use domain::{ChunkId, CourseId, DocumentId, InstitutionId, LessonId, Locator, LocatorKind, SourceId, VersionId, text};
@@ -169,18 +169,35 @@ pub async fn by_ids(tx: &mut Tx, scope: &Scope, ids: &[ChunkId]) -> Result<Vec<S
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-/// Which of these ids the scope sees.
+/// Where a chunk stands among the others of its course: what orders equal scores.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Path of the document within its source.
+    pub path: String,
+    /// Start of the chunk's locator.
+    pub start: i64,
+    /// Number within the version.
+    pub position: i64,
+}
+
+/// Which of these ids the scope sees, and where they stand.
 ///
 /// # Errors
 /// The database refuses.
-pub async fn visible(tx: &mut Tx, scope: &Scope, ids: &[ChunkId]) -> Result<HashSet<ChunkId>> {
-    let mut seen = HashSet::with_capacity(ids.len());
+pub async fn visible(tx: &mut Tx, scope: &Scope, ids: &[ChunkId]) -> Result<HashMap<ChunkId, Place>> {
+    let mut seen = HashMap::with_capacity(ids.len());
     for some in ids.chunks(IDS) {
-        let sql = format!("SELECT c.id FROM chunks c WHERE {VISIBLE} AND c.id IN ({})", bulk::places(4, some.len()));
+        let sql = format!(
+            "SELECT c.id, c.locator_start, c.position, d.path FROM chunks c JOIN documents d ON d.id = c.document_id
+             WHERE {VISIBLE} AND c.id IN ({})",
+            bulk::places(4, some.len())
+        );
         let mut binds = args![scope.institution, scope.course, scope.hidden];
         binds.extend(some.iter().map(|id| Value::from(*id)));
         for row in tx.rows(&sql, binds).await? {
-            seen.insert(row.id("id")?);
+            let place =
+                Place { path: row.text("path")?, start: row.int("locator_start")?, position: row.int("position")? };
+            seen.insert(row.id("id")?, place);
         }
     }
     Ok(seen)

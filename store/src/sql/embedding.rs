@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use domain::{ChunkId, CourseId, InstitutionId, VersionId};
 
 use super::bulk;
+use super::chunk::VISIBLE;
+use crate::Scope;
 use crate::db::{Tx, Value, args};
 use crate::error::{Error, Result};
 
@@ -152,6 +154,17 @@ pub async fn count(tx: &mut Tx, institution: InstitutionId, version: VersionId, 
     )
     .await?
     .map_or(Ok(0), |row| row.int("n"))
+}
+
+/// How many passages that the scope sees have a vector of `model`.
+///
+/// # Errors
+/// The database refuses.
+pub async fn count_visible(tx: &mut Tx, scope: &Scope, model: &str) -> Result<i64> {
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM chunks c JOIN embeddings e ON e.chunk_id = c.id AND e.model = $4 WHERE {VISIBLE}"
+    );
+    tx.row(&sql, args![scope.institution, scope.course, scope.hidden, model]).await?.map_or(Ok(0), |row| row.int("n"))
 }
 
 /// The models that an institution has vectors of, each with its dimension.
