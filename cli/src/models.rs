@@ -1,13 +1,35 @@
 //! Opens the models that the configuration asks for and attaches them to the gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_gateway::Gateway;
-use llm_worker::backend::scripted::Scripted;
-use llm_worker::{Backend, Cache, Catalog, Engine, Precision, Settings, Worker, open_embedding};
+use llm_worker::backend::scripted::{Reply, Rule, Scripted};
+use llm_worker::{Cache, Catalog, Engine, Precision, Settings, Worker, open_embedding};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+
+/// How long the worker in this process may take to register.
+const REGISTERS: Duration = Duration::from_secs(5);
+
+/// One rule of a scripted chat model's file: a JSON list of these.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptedRule {
+    /// Said when the prompt contains this, in any case.
+    pattern: String,
+    /// What is said.
+    reply: String,
+}
+
+fn scripted(path: &std::path::Path) -> Result<Scripted, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let rules: Vec<ScriptedRule> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    Ok(Scripted::new(rules.iter().map(|rule| Rule::new(&rule.pattern, Reply::text(&rule.reply))).collect()))
+}
 
 /// What was attached.
 pub(crate) struct Attached {
@@ -23,9 +45,9 @@ pub(crate) fn cache(config: &Config) -> Cache {
 }
 
 /// Starts a worker in this process with every model that can be had; a school works without any.
-pub(crate) async fn attach(config: &Config, gateway: &Gateway, tasks: &TaskTracker) -> Attached {
+pub(crate) async fn attach(config: &Config, gateway: &Gateway, tasks: &TaskTracker, shutdown: &CancellationToken) -> Attached {
     let mut attached = Attached { runtime: "nothing".into(), notices: Vec::new() };
-    let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
+    let mut worker = Worker::new("in-process");
     if config.embedding_model == "none" {
         attached.notices.push("the embedding model is switched off: keyword search only".into());
     } else {
@@ -36,7 +58,7 @@ pub(crate) async fn attach(config: &Config, gateway: &Gateway, tasks: &TaskTrack
                     Engine::Candle => "candle".into(),
                 };
                 attached.notices.extend(opened.notices);
-                backends.push(opened.backend);
+                worker = worker.with_backend(opened.backend);
             }
             Err(reason) => attached.notices.push(format!(
                 "no embedding model: keyword search and refusal by terms only; fetch it with: lyceum model pull ({reason})"
@@ -44,20 +66,28 @@ pub(crate) async fn attach(config: &Config, gateway: &Gateway, tasks: &TaskTrack
         }
     }
     if !config.scripted_chat.is_empty() {
-        match Scripted::from_file(std::path::Path::new(&config.scripted_chat)) {
-            Ok(scripted) => backends.push(Arc::new(scripted)),
-            Err(error) => attached.notices.push(format!("no scripted chat: {error}")),
+        match scripted(std::path::Path::new(&config.scripted_chat)) {
+            Ok(scripted) => worker = worker.with_backend(Arc::new(scripted)),
+            Err(reason) => attached.notices.push(format!("no scripted chat: {reason}")),
         }
     }
-    if !backends.is_empty() {
+    let wanted = worker.models().len();
+    if wanted > 0 {
         let (link, serving) = gateway.attach_in_process();
         tasks.spawn(serving);
-        let worker = Worker::new("in-process", backends);
+        let shutdown = shutdown.clone();
         tasks.spawn(async move {
-            let ended = worker.serve(link).await;
+            let ended = worker.serve(link.incoming, link.outgoing, shutdown).await;
             tracing::debug!(?ended, "the worker in this process has ended");
         });
-        gateway.ready().await;
+        let registered = async {
+            while gateway.models().len() < wanted {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        if tokio::time::timeout(REGISTERS, registered).await.is_err() {
+            attached.notices.push("the worker in this process did not register".into());
+        }
     }
     attached
 }

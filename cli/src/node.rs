@@ -31,6 +31,7 @@ pub(crate) struct Node {
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) school: School,
     pub(crate) gateway: Gateway,
+    pub(crate) scan: ExactScan,
     pub(crate) index: Arc<dyn VectorIndex>,
     pub(crate) assistant: Assistant,
     pub(crate) pipeline: Arc<Pipeline>,
@@ -58,17 +59,18 @@ impl Node {
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
         let gateway = Gateway::default();
-        let models = crate::models::attach(&config, &gateway, &tasks).await;
+        let models_stop = CancellationToken::new();
+        let models = crate::models::attach(&config, &gateway, &tasks, &models_stop).await;
         let scan = ExactScan::new(store.clone());
         let index: Arc<dyn VectorIndex> = if config.qdrant_url.is_empty() {
             Arc::new(scan.clone())
         } else {
-            let remote = engines::qdrant::Qdrant::connect(&config.qdrant_url, store.clone()).map_err(Failure::from)?;
-            Arc::new(remote)
+            let remote = engines::qdrant::QdrantIndex::new(store.clone(), &engines::qdrant::QdrantOptions::new(&config.qdrant_url));
+            Arc::new(remote.map_err(Failure::from)?)
         };
         let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
         let school = School::with(store.clone(), options)?;
-        let assistant = Assistant::new(store.clone(), scan, gateway.clone()).with_index(index.clone());
+        let assistant = Assistant::new(store.clone(), scan.clone(), gateway.clone()).with_index(index.clone());
         let pipeline = Arc::new(
             Pipeline::new(school.clone(), store.clone(), blobs.clone(), gateway.clone(), index.clone())
                 .with_after_index(Arc::new(Calibrates(assistant.clone()))),
@@ -92,6 +94,7 @@ impl Node {
             blobs,
             school,
             gateway,
+            scan,
             index,
             assistant,
             pipeline,

@@ -13,6 +13,7 @@ use domain::institution::Institution;
 use domain::policy::Actor;
 use domain::user::{Grant, Role, Scope};
 use ingestion::IngestRequest;
+use ingestion::sandbox::{Level, Sandbox};
 use school::institution::NewInstitution;
 use school::user::NewUser;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -91,7 +92,7 @@ pub(crate) async fn all(node: &Arc<Node>, content: &Content, card: &mut Scorecar
     let first = home(node, FIRST, "Harbour College").await?;
     let second = home(node, SECOND, "The Bakery School").await?;
     people(node, &first, &second).await?;
-    machine(node, card);
+    machine(node, card).await;
 
     let kind = if content.git { SourceKind::Git } else { SourceKind::Dir };
     let resumed = ingest(node, &first, kind, content.path("course"), None, COURSE, out).await?;
@@ -142,7 +143,7 @@ pub(crate) async fn all(node: &Arc<Node>, content: &Content, card: &mut Scorecar
 
     ask::all(node, content, &first, &second, card, out).await?;
 
-    let findings = store::verify::verify(&node.store, node.blobs.as_ref()).await?;
+    let findings = store::verify::verify(&node.store, node.blobs.as_ref(), None).await?;
     let detail = findings.first().map_or_else(
         || "every invariant holds".to_owned(),
         |finding| format!("{} findings, first {} {}: {}", findings.len(), finding.invariant, finding.subject, finding.message),
@@ -161,16 +162,18 @@ fn line(card: &mut Scorecard, name: &str, report: &Report) {
 }
 
 /// What this machine lacks, and what that costs.
-fn machine(node: &Node, card: &mut Scorecard) {
+async fn machine(node: &Node, card: &mut Scorecard) {
     match node.gateway.embedding_model() {
         Some(model) => card.add("embedding model", State::Ok, format!("{model} by {}", node.runtime)),
         None => card.add("embedding model", State::Degraded, "none: keyword search and refusal by terms; get it with lyceum model pull"),
     }
     card.add("language model", State::Ok, "none needed: answers are the course's own words");
-    let sandbox = ingestion::sandbox::level();
-    match sandbox.reduced() {
-        None => card.add("parsers' sandbox", State::Ok, "memory, time, files, network and file system limited"),
-        Some(reasons) => card.add("parsers' sandbox", State::Degraded, format!("sandbox reduced: {reasons}")),
+    match Sandbox::default().level().await {
+        Ok(Level::Full) => card.add("parsers' sandbox", State::Ok, "memory, time, files, network and file system limited"),
+        Ok(Level::Reduced(reasons)) => {
+            card.add("parsers' sandbox", State::Degraded, format!("sandbox reduced: {}", reasons.join("; ")));
+        }
+        Err(failure) => card.add("parsers' sandbox", State::Missed, failure.message),
     }
 }
 
