@@ -29,7 +29,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 EXPORTER_NAME = "lyceum-export-minilm"
-EXPORTER_VERSION = "1"
+EXPORTER_VERSION = "2"
 # Opset 17 is the first with LayerNormalization; IR 8 is what it shipped with, so
 # that old runtimes load the file too.
 OPSET = 17
@@ -116,7 +116,6 @@ def build_fp32(weights, config):
     )
     zero = graph.constant("index.zero", [0], np.int64)
     one = graph.constant("index.one", [1], np.int64)
-    two = graph.constant("index.two", [2], np.int64)
     length = graph.add("Shape", "sequence_length", "input_ids", start=1, end=2)
     position = graph.add("Slice", "embedding.position", positions, zero, length, zero)
     word = graph.add("Gather", "embedding.word", word_table, "input_ids", axis=0)
@@ -174,10 +173,11 @@ def build_fp32(weights, config):
         state = graph.add("Add", f"{name}.output.residual", inner, state)
         state = layer_norm(f"{name}.output.norm", f"{source}.output.LayerNorm", state)
 
-    column = graph.add("Unsqueeze", "pool.mask", mask, two)
-    total = graph.add(
-        "ReduceSum", "pool.sum", graph.add("Mul", "pool.masked", state, column), one, keepdims=0
-    )
+    # A product, not a ReduceSum: that one adds up in another order when the batch is larger than
+    # one, and then the last bits of a vector would depend on what it was embedded with.
+    row = graph.add("Unsqueeze", "pool.mask", mask, one)
+    total = graph.add("MatMul", "pool.sum", row, state)
+    total = graph.add("Squeeze", "pool.sum.flat", total, one)
     count = graph.add("ReduceSum", "pool.count", mask, one, keepdims=1)
     count = graph.add("Max", "pool.count.positive", count, graph.constant("pool.floor", 1e-9))
     mean = graph.add("Div", "pool.mean", total, count)
