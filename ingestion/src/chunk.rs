@@ -71,7 +71,11 @@ pub fn chunks(document: &Document, prefix: &[String]) -> Vec<Chunk> {
 /// Chapter, title, sections; a step that repeats the one above it is left out.
 fn heading_path(prefix: &[String], title: &str, stack: &[(u8, String)]) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
-    let steps = prefix.iter().map(String::as_str).chain(std::iter::once(title)).chain(stack.iter().map(|(_, text)| text.as_str()));
+    let steps = prefix
+        .iter()
+        .map(String::as_str)
+        .chain(std::iter::once(title))
+        .chain(stack.iter().map(|(_, text)| text.as_str()));
     for step in steps {
         let same = |above: &String| above.to_lowercase() == step.to_lowercase();
         if !step.trim().is_empty() && !path.last().is_some_and(same) {
@@ -107,7 +111,8 @@ pub fn pieces(text: &str) -> usize {
             latin += 1;
         } else if c.is_ascii_digit() {
             digits += 1;
-        } else if matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}') {
+        } else if matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+        {
             count += 1 + close(&mut latin, &mut other, &mut digits);
         } else if c.is_alphanumeric() {
             other += 1;
@@ -122,7 +127,15 @@ pub fn pieces(text: &str) -> usize {
 fn units(index: usize, block: &Block) -> Vec<Unit> {
     let unit = |from: usize, to: usize, lead: usize, glue: &'static str| {
         let text = block.text.get(from..to).unwrap_or_default().to_owned();
-        Unit { lead, locator: block.place(from + lead, to), words: word_count(&text), pieces: pieces(&text), glue, block: index, text }
+        Unit {
+            lead,
+            locator: block.place(from + lead, to),
+            words: word_count(&text),
+            pieces: pieces(&text),
+            glue,
+            block: index,
+            text,
+        }
     };
     let mut units = match block.kind {
         BlockKind::Heading(_) => Vec::new(),
@@ -130,14 +143,17 @@ fn units(index: usize, block: &Block) -> Vec<Unit> {
             vec![Unit { locator: block.locator, ..unit(0, block.text.len(), 0, "\n\n") }]
         }
         BlockKind::Code => split_code(&block.text).into_iter().map(|(from, to)| unit(from, to, 0, "\n")).collect(),
-        BlockKind::List | BlockKind::Table => {
-            lines(&block.text).into_iter().flat_map(|(from, to)| line_units(&block.text, from, to)).map(|(from, to, lead, glue)| unit(from, to, lead, glue)).collect()
-        }
+        BlockKind::List | BlockKind::Table => lines(&block.text)
+            .into_iter()
+            .flat_map(|(from, to)| line_units(&block.text, from, to))
+            .map(|(from, to, lead, glue)| unit(from, to, lead, glue))
+            .collect(),
         BlockKind::Paragraph | BlockKind::Quote | BlockKind::Cue => domain::text::sentences(&block.text)
             .into_iter()
             .flat_map(|(from, to)| split_long(&block.text, from, to))
             .map(|(from, to)| {
-                let broken = block.text.get(..from).is_some_and(|before| before.trim_end_matches([' ', '\t']).ends_with('\n'));
+                let broken =
+                    block.text.get(..from).is_some_and(|before| before.trim_end_matches([' ', '\t']).ends_with('\n'));
                 unit(from, to, 0, if broken { "\n" } else { " " })
             })
             .collect::<Vec<Unit>>(),
@@ -249,14 +265,17 @@ fn split_code(text: &str) -> Vec<(usize, usize)> {
 }
 
 fn fits(words: usize, pieces: usize, unit: &[Unit], budget: usize) -> bool {
-    words + unit.iter().map(|unit| unit.words).sum::<usize>() <= MOST_WORDS && pieces + unit.iter().map(|unit| unit.pieces).sum::<usize>() <= budget
+    words + unit.iter().map(|unit| unit.words).sum::<usize>() <= MOST_WORDS
+        && pieces + unit.iter().map(|unit| unit.pieces).sum::<usize>() <= budget
 }
 
 /// Packs the units of a section: whole blocks where they fit, sentences where one block is too large.
 fn pack(units: Vec<Unit>, budget: usize) -> Vec<Vec<Unit>> {
     let mut groups: Vec<Vec<Unit>> = Vec::new();
     let mut open: Vec<Unit> = Vec::new();
-    let size = |group: &[Unit]| (group.iter().map(|unit| unit.words).sum::<usize>(), group.iter().map(|unit| unit.pieces).sum::<usize>());
+    let size = |group: &[Unit]| {
+        (group.iter().map(|unit| unit.words).sum::<usize>(), group.iter().map(|unit| unit.pieces).sum::<usize>())
+    };
     for block in units.chunk_by(|a, b| a.block == b.block) {
         let (words, pieces) = size(&open);
         if fits(words, pieces, block, budget) {
@@ -280,7 +299,12 @@ fn pack(units: Vec<Unit>, budget: usize) -> Vec<Vec<Unit>> {
             last.append(&mut open);
         } else {
             // Too much to join: sentences move over until the tail stands on its own.
-            while size(&open).0 < SHORT_TAIL && last.len() > 1 && last.last().is_some_and(|unit| fits(size(&open).0, size(&open).1, std::slice::from_ref(unit), budget)) {
+            while size(&open).0 < SHORT_TAIL
+                && last.len() > 1
+                && last
+                    .last()
+                    .is_some_and(|unit| fits(size(&open).0, size(&open).1, std::slice::from_ref(unit), budget))
+            {
                 let Some(unit) = last.pop() else { break };
                 open.insert(0, unit);
             }
@@ -303,7 +327,9 @@ fn windows(units: Vec<Unit>, budget: usize) -> Vec<Vec<Unit>> {
         let mut count = 0;
         for unit in rest {
             let length = unit.locator.end - start;
-            if count > 0 && (length > LONGEST_WINDOW_MS || words + unit.words > MOST_WORDS || pieces + unit.pieces > budget) {
+            if count > 0
+                && (length > LONGEST_WINDOW_MS || words + unit.words > MOST_WORDS || pieces + unit.pieces > budget)
+            {
                 break;
             }
             (words, pieces, count) = (words + unit.words, pieces + unit.pieces, count + 1);
@@ -313,7 +339,8 @@ fn windows(units: Vec<Unit>, budget: usize) -> Vec<Vec<Unit>> {
         }
         // A remainder too short to be a window of its own belongs to this one.
         let tail = rest.get(count..).unwrap_or_default();
-        let tail_ms = tail.last().map_or(0, |unit| unit.locator.end) - tail.first().map_or(0, |unit| unit.locator.start);
+        let tail_ms =
+            tail.last().map_or(0, |unit| unit.locator.end) - tail.first().map_or(0, |unit| unit.locator.start);
         if !tail.is_empty()
             && tail_ms < OVERLAP_MS
             && fits(words, pieces, tail, budget)
@@ -326,7 +353,13 @@ fn windows(units: Vec<Unit>, budget: usize) -> Vec<Vec<Unit>> {
             break;
         }
         let end = rest.get(count - 1).map_or(0, |unit| unit.locator.end);
-        let back = rest.get(1..count).unwrap_or_default().iter().rev().take_while(|unit| unit.locator.start >= end - OVERLAP_MS).count();
+        let back = rest
+            .get(1..count)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .take_while(|unit| unit.locator.start >= end - OVERLAP_MS)
+            .count();
         first += count - back;
     }
     groups
@@ -345,7 +378,8 @@ fn chunk(path: &[String], units: &[Unit]) -> Chunk {
         sentences.push(Sentence { start, end: text.len(), locator: unit.locator });
         place = Some(place.map_or(unit.locator, |place| place.union(unit.locator)));
     }
-    let flagged = units.iter().any(|unit| injection::instruction_like(&unit.text).is_some()) || injection::instruction_like(&text).is_some();
+    let flagged = units.iter().any(|unit| injection::instruction_like(&unit.text).is_some())
+        || injection::instruction_like(&text).is_some();
     let locator = place.unwrap_or_else(|| Locator::new(domain::LocatorKind::Section, 1, 1));
     Chunk { heading_path: path.to_vec(), text, locator, sentences, flagged }
 }

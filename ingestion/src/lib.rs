@@ -6,3 +6,4 @@
 pub mod chunk;
 pub mod parse;
 pub mod sandbox;
+pub mod source;

@@ -2,10 +2,10 @@
 
 pub mod archive;
 pub mod captions;
+mod front_matter;
 pub mod html;
 pub mod manifest;
 pub mod markdown;
-mod front_matter;
 pub mod pdf;
 mod pdf_layout;
 mod template;
@@ -79,7 +79,9 @@ pub fn document(format: Format, path: &str, bytes: &[u8]) -> Result<Document, Fa
 /// `BAD_DOCUMENT` when the bytes are no text.
 pub fn text(path: &str, bytes: &[u8]) -> Result<String, Failure> {
     let utf16 = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
-        let units = bytes.chunks_exact(2).map(|pair| read([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)]));
+        let units = bytes
+            .chunks_exact(2)
+            .map(|pair| read([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)]));
         char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}')).collect::<String>()
     };
     if let Some(rest) = bytes.strip_prefix(&[0xff, 0xfe]) {
@@ -93,13 +95,14 @@ pub fn text(path: &str, bytes: &[u8]) -> Result<String, Failure> {
         return Err(Failure::new(failure::BAD_DOCUMENT, message));
     }
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
-    Ok(std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().map(|byte| windows_1252(*byte)).collect(), str::to_owned))
+    Ok(std::str::from_utf8(bytes)
+        .map_or_else(|_| bytes.iter().map(|byte| windows_1252(*byte)).collect(), str::to_owned))
 }
 
 fn windows_1252(byte: u8) -> char {
     const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—',
-        '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     HIGH.get(usize::from(byte.wrapping_sub(0x80))).copied().unwrap_or(char::from(byte))
 }
@@ -108,7 +111,8 @@ fn windows_1252(byte: u8) -> char {
 pub(crate) fn visible(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
-        let joiner = matches!(c, '\u{200c}' | '\u{200d}') && clean.chars().next_back().is_some_and(|before| !before.is_ascii());
+        let joiner =
+            matches!(c, '\u{200c}' | '\u{200d}') && clean.chars().next_back().is_some_and(|before| !before.is_ascii());
         if joiner || !(domain::text::invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t'))) {
             clean.push(c);
         }
@@ -137,4 +141,10 @@ pub fn title_of_path(path: &str) -> String {
 #[must_use]
 pub fn warning(code: &str, message: impl Into<String>, place: &str) -> Warning {
     Warning { code: code.into(), message: message.into(), place: Some(place.to_owned()) }
+}
+
+/// The paths of the source that a Markdown text includes, found or not.
+#[must_use]
+pub fn include_targets(path: &str, text: &str) -> Vec<String> {
+    template::targets(path, text)
 }

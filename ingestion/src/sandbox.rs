@@ -171,7 +171,10 @@ impl Sandbox {
                 }
             };
             child.subject.clone_from(&input.path);
-            match child.ask(&Request::Document { format: input.format, path: input.path }, &input.bytes, self.options.answer).await {
+            match child
+                .ask(&Request::Document { format: input.format, path: input.path }, &input.bytes, self.options.answer)
+                .await
+            {
                 Ok(Reply::Document(outcome)) => {
                     outcomes.push(outcome.map(|document| *document));
                     running = Some(child);
@@ -204,7 +207,9 @@ impl Sandbox {
     }
 
     fn spawn(&self, mode: &str, input: Stdio, subject: &str, time: Duration) -> Result<Running, Failure> {
-        let cannot = |error: std::io::Error| Failure::new(failure::PARSER_KILLED, format!("the parser for \"{subject}\" cannot be started: {error}"));
+        let cannot = |error: std::io::Error| {
+            Failure::new(failure::PARSER_KILLED, format!("the parser for \"{subject}\" cannot be started: {error}"))
+        };
         let program = match &self.options.program {
             Some(program) => program.clone(),
             None => own_program().map_err(cannot)?,
@@ -223,7 +228,13 @@ impl Sandbox {
             .map_err(cannot)?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::new(failure::INTERNAL, "the parser has no output"))?;
         let stdin = child.stdin.take();
-        Ok(Running { child, stdin, stdout: tokio::io::BufReader::with_capacity(256 * 1024, stdout), subject: subject.to_owned(), time })
+        Ok(Running {
+            child,
+            stdin,
+            stdout: tokio::io::BufReader::with_capacity(256 * 1024, stdout),
+            subject: subject.to_owned(),
+            time,
+        })
     }
 }
 
@@ -243,7 +254,10 @@ struct Running {
 
 impl Running {
     fn killed(&self, why: &str) -> Failure {
-        let message = format!("the parser stopped on \"{}\": {why}; the file is broken, hostile or too complex, so save it again from its program or split it", self.subject);
+        let message = format!(
+            "the parser stopped on \"{}\": {why}; the file is broken, hostile or too complex, so save it again from its program or split it",
+            self.subject
+        );
         Failure::new(failure::PARSER_KILLED, message)
     }
 
@@ -275,12 +289,18 @@ impl Running {
         let mut pages = Vec::new();
         let mut size = 0_usize;
         loop {
-            let (reply, body) = tokio::time::timeout_at(deadline, self.reply(answer)).await.map_err(|_| self.killed("it took too long"))??;
+            let (reply, body) = tokio::time::timeout_at(deadline, self.reply(answer))
+                .await
+                .map_err(|_| self.killed("it took too long"))??;
             match reply {
                 Reply::Page(mut page) => {
                     size += body.len();
                     if size > most {
-                        let message = format!("the pages of \"{}\" are larger than {} MiB together; split the package", self.subject, most >> 20);
+                        let message = format!(
+                            "the pages of \"{}\" are larger than {} MiB together; split the package",
+                            self.subject,
+                            most >> 20
+                        );
                         return Err(Failure::new(failure::TOO_LARGE, message));
                     }
                     page.bytes = body;
@@ -334,4 +354,15 @@ fn how_it_ended(status: std::process::ExitStatus) -> String {
 
 async fn read_reply<R: AsyncRead + Unpin>(stdout: &mut R, most: usize) -> std::io::Result<(Reply, Vec<u8>)> {
     frame::read_async(stdout, most).await
+}
+
+impl Level {
+    /// What is missing; `None` when every limit holds.
+    #[must_use]
+    pub fn reduced(&self) -> Option<String> {
+        match self {
+            Self::Full => None,
+            Self::Reduced(reasons) => Some(reasons.join("; ")),
+        }
+    }
 }

@@ -29,7 +29,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { total: 2 << 30, entry: 512 << 20, ratio: 100, ratio_from: 1 << 20, entries: 10_000, time: Duration::from_secs(60) }
+        Self {
+            total: 2 << 30,
+            entry: 512 << 20,
+            ratio: 100,
+            ratio_from: 1 << 20,
+            entries: 10_000,
+            time: Duration::from_secs(60),
+        }
     }
 }
 
@@ -60,7 +67,10 @@ fn broken(reason: &str) -> Failure {
 }
 
 fn hostile(reason: impl std::fmt::Display) -> Failure {
-    Failure::new(failure::HOSTILE_ARCHIVE, format!("the zip archive is refused: {reason}; make a plain archive without it"))
+    Failure::new(
+        failure::HOSTILE_ARCHIVE,
+        format!("the zip archive is refused: {reason}; make a plain archive without it"),
+    )
 }
 
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
@@ -199,7 +209,10 @@ fn end_record<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(u64, u64, 
     let bytes = read_at(reader, length - tail, tail)?;
     let at = (0..=bytes.len().saturating_sub(22))
         .rev()
-        .find(|at| bytes.get(*at..at + 4) == Some(b"PK\x05\x06") && short(&bytes, at + 20).is_ok_and(|comment| at + 22 + size_of(comment) <= bytes.len()))
+        .find(|at| {
+            bytes.get(*at..at + 4) == Some(b"PK\x05\x06")
+                && short(&bytes, at + 20).is_ok_and(|comment| at + 22 + size_of(comment) <= bytes.len())
+        })
         .ok_or_else(|| broken("it has no directory, so it is not a zip archive or its end is missing"))?;
     if short(&bytes, at + 4)? != 0 && short(&bytes, at + 4)? != 0xffff {
         return Err(hostile("it is one of several volumes"));
@@ -229,7 +242,9 @@ fn directory_entry(directory: &[u8], at: usize) -> Result<(Entry, usize), Failur
     let mode = word(directory, at + 38)? >> 16;
     let mut offset = word(directory, at + 42)?;
     let raw = directory.get(at + 46..at + 46 + name_length).ok_or_else(|| broken("its directory ends early"))?;
-    let extra = directory.get(at + 46 + name_length..at + 46 + name_length + extra_length).ok_or_else(|| broken("its directory ends early"))?;
+    let extra = directory
+        .get(at + 46 + name_length..at + 46 + name_length + extra_length)
+        .ok_or_else(|| broken("its directory ends early"))?;
     zip64(extra, &mut [&mut size, &mut packed, &mut offset])?;
     let name = checked_name(raw)?;
     if flags & (1 | 1 << 6 | 1 << 13) != 0 {
@@ -274,7 +289,8 @@ fn zip64(extra: &[u8], fields: &mut [&mut u64]) -> Result<(), Failure> {
 
 /// A name that stays within the archive; `\` counts as `/`.
 fn checked_name(raw: &[u8]) -> Result<String, Failure> {
-    let name = std::str::from_utf8(raw).map_or_else(|_| raw.iter().map(|byte| super::windows_1252(*byte)).collect(), str::to_owned);
+    let name = std::str::from_utf8(raw)
+        .map_or_else(|_| raw.iter().map(|byte| super::windows_1252(*byte)).collect(), str::to_owned);
     let name = name.replace('\\', "/");
     let refuse = |why: &str| Err(hostile(format!("the entry name \"{}\" {why}", shown(&name))));
     if name.is_empty() || name.len() > 1024 {
@@ -297,7 +313,10 @@ fn checked_name(raw: &[u8]) -> Result<String, Failure> {
 
 /// Entries must lie apart and before the directory.
 fn overlaps(entries: &[Entry], directory: u64) -> Result<(), Failure> {
-    let mut spans: Vec<(u64, u64)> = entries.iter().map(|entry| (entry.offset, entry.offset.saturating_add(30).saturating_add(entry.packed))).collect();
+    let mut spans: Vec<(u64, u64)> = entries
+        .iter()
+        .map(|entry| (entry.offset, entry.offset.saturating_add(30).saturating_add(entry.packed)))
+        .collect();
     spans.sort_unstable();
     let mut end = 0;
     for (from, to) in spans {

@@ -31,14 +31,27 @@ const LAST_MS: i64 = 360_000_000;
 pub fn parse(path: &str, text: &str) -> Result<Document, Failure> {
     let cues = cues(text);
     if cues.is_empty() {
-        let message = format!("\"{path}\" has no caption with a time; expected WebVTT or SubRip, such as \"00:00:01.000 --> 00:00:04.000\"");
+        let message = format!(
+            "\"{path}\" has no caption with a time; expected WebVTT or SubRip, such as \"00:00:01.000 --> 00:00:04.000\""
+        );
         return Err(Failure::new(failure::BAD_DOCUMENT, message));
     }
     let blocks = sentences(&cues)
         .into_iter()
-        .map(|cue| Block { kind: BlockKind::Cue, text: cue.text, locator: Locator::new(LocatorKind::Time, cue.start, cue.end), marks: Vec::new() })
+        .map(|cue| Block {
+            kind: BlockKind::Cue,
+            text: cue.text,
+            locator: Locator::new(LocatorKind::Time, cue.start, cue.end),
+            marks: Vec::new(),
+        })
         .collect();
-    Ok(Document { path: path.to_owned(), title: title_of_path(path), kind: DocumentKind::Transcript, blocks, warnings: Vec::new() })
+    Ok(Document {
+        path: path.to_owned(),
+        title: title_of_path(path),
+        kind: DocumentKind::Transcript,
+        blocks,
+        warnings: Vec::new(),
+    })
 }
 
 /// The cues in order of time, tags stripped, rolling repeats removed.
@@ -81,7 +94,9 @@ fn clock(text: &str) -> Option<i64> {
         return None;
     }
     for part in parts {
-        seconds = seconds.checked_mul(60)?.checked_add(part.parse().ok().filter(|value: &i64| (0..=9999).contains(value))?)?;
+        seconds = seconds
+            .checked_mul(60)?
+            .checked_add(part.parse().ok().filter(|value: &i64| (0..=9999).contains(value))?)?;
     }
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
     seconds.checked_mul(1000)?.checked_add(digits.parse().ok().filter(|value: &i64| *value >= 0)?)
@@ -118,7 +133,8 @@ fn unroll(cues: Vec<Cue>) -> Vec<Cue> {
             let words: Vec<&str> = cue.text.split(' ').collect();
             let close = cue.start - last.end < 1000;
             let most = before.len().min(words.len());
-            let repeated = (1..=most).rev().find(|count| before.get(before.len() - count..) == words.get(..*count)).unwrap_or(0);
+            let repeated =
+                (1..=most).rev().find(|count| before.get(before.len() - count..) == words.get(..*count)).unwrap_or(0);
             // One shared word is language; three, or a whole cue, is the roll.
             if close && (repeated >= 3 || (repeated > 0 && (repeated == words.len() || repeated == before.len()))) {
                 let rest = words.get(repeated..).unwrap_or_default().join(" ");
@@ -152,7 +168,9 @@ fn sentences(cues: &[Cue]) -> Vec<Cue> {
             }
             piece.text.push_str(words);
             piece.end = if number == last { cue.end } else { at(to) };
-            let ended = words.trim_end_matches(['"', '\'', ')', ']', '”', '’']).ends_with(['.', '!', '?', '。', '？', '！', '…']);
+            let ended = words
+                .trim_end_matches(['"', '\'', ')', ']', '”', '’'])
+                .ends_with(['.', '!', '?', '。', '？', '！', '…']);
             let pause = number == last && cues.get(index + 1).is_none_or(|next| next.start - cue.end >= PAUSE_MS);
             let long = number == last && piece.text.split(' ').count() >= LONGEST_SENTENCE;
             if number < last || ended || pause || long {

@@ -18,7 +18,8 @@ pub(super) fn read(text: &str) -> (usize, Option<String>) {
         if end == fence || (fence == "---" && end == "...") {
             let title = if fence == "---" { yaml_title(&body) } else { line_title(&body, '=') };
             // A thematic break at the top followed by prose is no front matter.
-            let keyed = body.lines().any(|line| line.contains(if fence == "---" { ':' } else { '=' })) || body.trim().is_empty();
+            let keyed = body.lines().any(|line| line.contains(if fence == "---" { ':' } else { '=' }))
+                || body.trim().is_empty();
             return if keyed { (index + 2, title.filter(|title| !title.is_empty())) } else { (0, None) };
         }
         body.push_str(line);

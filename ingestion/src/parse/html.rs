@@ -11,14 +11,35 @@ use super::{squeeze, title_of_path, visible, warning};
 
 /// Elements whose text is no content.
 const DROPPED: &[&str] = &[
-    "script", "style", "noscript", "template", "nav", "head", "svg", "math", "iframe", "object", "embed", "applet", "canvas", "audio", "video",
-    "button", "select", "option", "textarea", "input", "datalist", "frameset", "noframes", "title",
+    "script", "style", "noscript", "template", "nav", "head", "svg", "math", "iframe", "object", "embed", "applet",
+    "canvas", "audio", "video", "button", "select", "option", "textarea", "input", "datalist", "frameset", "noframes",
+    "title",
 ];
 
 /// Elements that begin and end a passage.
 const BLOCKS: &[&str] = &[
-    "p", "div", "section", "article", "main", "header", "footer", "aside", "blockquote", "figure", "figcaption", "address", "details", "summary",
-    "form", "fieldset", "legend", "hr", "center", "body", "html", "caption",
+    "p",
+    "div",
+    "section",
+    "article",
+    "main",
+    "header",
+    "footer",
+    "aside",
+    "blockquote",
+    "figure",
+    "figcaption",
+    "address",
+    "details",
+    "summary",
+    "form",
+    "fieldset",
+    "legend",
+    "hr",
+    "center",
+    "body",
+    "html",
+    "caption",
 ];
 
 /// Nodes deeper than this are flattened into their ancestors by the HTML parser's own rules or refused here.
@@ -33,7 +54,10 @@ const MOST_NODES: usize = 400_000;
 pub fn parse(path: &str, text: &str) -> Result<Document, Failure> {
     let page = Html::parse_document(text);
     if page.tree.nodes().count() > MOST_NODES {
-        return Err(Failure::new(failure::TOO_LARGE, format!("\"{path}\" has more than {MOST_NODES} HTML nodes; split the page")));
+        return Err(Failure::new(
+            failure::TOO_LARGE,
+            format!("\"{path}\" has more than {MOST_NODES} HTML nodes; split the page"),
+        ));
     }
     let root = main_element(&page).unwrap_or_else(|| page.root_element());
     let mut reader = Reader::default();
@@ -41,11 +65,14 @@ pub fn parse(path: &str, text: &str) -> Result<Document, Failure> {
     reader.flush();
     let mut title = heading_title(&reader.blocks);
     if title.is_none() {
-        title = first(&page, "title").map(|element| squeeze(&visible(&element.text().collect::<String>()))).filter(|title| !title.is_empty());
+        title = first(&page, "title")
+            .map(|element| squeeze(&visible(&element.text().collect::<String>())))
+            .filter(|title| !title.is_empty());
     }
     let mut warnings = Vec::new();
     if reader.hidden_orders > 0 {
-        let message = format!("{} hidden passages that read like instructions to a model were dropped", reader.hidden_orders);
+        let message =
+            format!("{} hidden passages that read like instructions to a model were dropped", reader.hidden_orders);
         warnings.push(warning("HIDDEN_TEXT", message, path));
     }
     Ok(Document {
@@ -68,7 +95,10 @@ fn main_element(page: &Html) -> Option<ElementRef<'_>> {
     let articles = Selector::parse("article").ok()?;
     let mut articles = page.select(&articles);
     let article = articles.next().filter(|_| articles.next().is_none());
-    first(page, "main, [role=main]").filter(|element| words(element) > 0).or(article.filter(|element| words(element) >= 50)).or_else(|| first(page, "body"))
+    first(page, "main, [role=main]")
+        .filter(|element| words(element) > 0)
+        .or(article.filter(|element| words(element) >= 50))
+        .or_else(|| first(page, "body"))
 }
 
 fn heading_title(blocks: &[Block]) -> Option<String> {
@@ -111,7 +141,8 @@ impl Reader {
                             continue;
                         }
                         if hidden(element) {
-                            let text: String = ElementRef::wrap(node).map(|element| element.text().collect()).unwrap_or_default();
+                            let text: String =
+                                ElementRef::wrap(node).map(|element| element.text().collect()).unwrap_or_default();
                             self.hidden_orders += usize::from(domain::injection::instruction_like(&text).is_some());
                             continue;
                         }
@@ -156,7 +187,8 @@ impl Reader {
                 if self.lists.is_empty() {
                     self.flush();
                 }
-                let ordered = (element.name() == "ol").then(|| element.attr("start").and_then(|start| start.parse().ok()).unwrap_or(1));
+                let ordered = (element.name() == "ol")
+                    .then(|| element.attr("start").and_then(|start| start.parse().ok()).unwrap_or(1));
                 self.lists.push(ordered);
             }
             "li" => {
@@ -287,7 +319,12 @@ impl Reader {
             self.sections += 1;
         }
         let section = self.sections.max(1);
-        self.blocks.push(Block { kind, text, locator: Locator::new(LocatorKind::Section, section, section), marks: Vec::new() });
+        self.blocks.push(Block {
+            kind,
+            text,
+            locator: Locator::new(LocatorKind::Section, section, section),
+            marks: Vec::new(),
+        });
     }
 }
 
@@ -295,11 +332,23 @@ fn hidden(element: &scraper::node::Element) -> bool {
     if element.attr("hidden").is_some() || element.attr("aria-hidden") == Some("true") {
         return true;
     }
-    let style: String = element.attr("style").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+    let style: String = element
+        .attr("style")
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .collect::<String>()
+        .to_ascii_lowercase();
     style.split(';').any(|rule| {
         matches!(
             rule.trim_end_matches("!important"),
-            "display:none" | "visibility:hidden" | "visibility:collapse" | "opacity:0" | "font-size:0" | "font-size:0px" | "font-size:1px"
+            "display:none"
+                | "visibility:hidden"
+                | "visibility:collapse"
+                | "opacity:0"
+                | "font-size:0"
+                | "font-size:0px"
+                | "font-size:1px"
         ) || (rule.starts_with("text-indent:-") && rule.len() >= 17)
             || (rule.starts_with("left:-") && rule.len() >= 11)
     })

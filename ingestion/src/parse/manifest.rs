@@ -92,7 +92,9 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Failure> {
     let mut state = State::default();
     let mut nodes = 0_usize;
     loop {
-        match reader.read_event().map_err(|error| bad(&format!("it is not well-formed XML near byte {}: {error}", reader.error_position())))? {
+        match reader.read_event().map_err(|error| {
+            bad(&format!("it is not well-formed XML near byte {}: {error}", reader.error_position()))
+        })? {
             Event::Start(start) => {
                 nodes += 1;
                 if nodes > MOST_NODES {
@@ -108,13 +110,13 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Failure> {
                 state.text.push_str(&text);
             }
             Event::CData(data) => state.text.push_str(&data),
-            Event::GeneralRef(entity) => {
-                match entity.resolve_char_ref() {
-                    Ok(Some(c)) => state.text.push(c),
-                    Ok(None) => state.text.push_str(quick_xml::escape::resolve_predefined_entity(&entity).unwrap_or_default()),
-                    Err(error) => return Err(bad(&error.to_string())),
+            Event::GeneralRef(entity) => match entity.resolve_char_ref() {
+                Ok(Some(c)) => state.text.push(c),
+                Ok(None) => {
+                    state.text.push_str(quick_xml::escape::resolve_predefined_entity(&entity).unwrap_or_default())
                 }
-            }
+                Err(error) => return Err(bad(&error.to_string())),
+            },
             Event::DocType(_) => return Err(bad("it declares a DOCTYPE, which packages do not need and attacks do")),
             Event::Eof => break,
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::Empty(_) => {}
@@ -127,7 +129,10 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Failure> {
 }
 
 fn bad(reason: &str) -> Failure {
-    Failure::new(failure::BAD_MANIFEST, format!("imsmanifest.xml cannot be used: {reason}; export the package again from its authoring tool"))
+    Failure::new(
+        failure::BAD_MANIFEST,
+        format!("imsmanifest.xml cannot be used: {reason}; export the package again from its authoring tool"),
+    )
 }
 
 #[derive(Default)]
@@ -165,7 +170,8 @@ impl State {
             }
             let attribute = attribute.map_err(|error| bad(&error.to_string()))?;
             let key = attribute.key.as_ref().to_lowercase();
-            let value = quick_xml::escape::unescape(&attribute.value).map_err(|error| bad(&error.to_string()))?.into_owned();
+            let value =
+                quick_xml::escape::unescape(&attribute.value).map_err(|error| bad(&error.to_string()))?.into_owned();
             if key.starts_with("xmlns") {
                 self.namespaces.push_str(&value);
                 self.namespaces.push(' ');
@@ -186,7 +192,9 @@ impl State {
         let parent = self.path.last().map(String::as_str).unwrap_or_default();
         match name.as_str() {
             "organizations" => self.default = Some(take("default")).filter(|id| !id.is_empty()),
-            "organization" => self.organizations.push(Organization { id: take("identifier"), ..Organization::default() }),
+            "organization" => {
+                self.organizations.push(Organization { id: take("identifier"), ..Organization::default() })
+            }
             "item" if matches!(parent, "organization" | "item") => {
                 let item = Item {
                     id: take("identifier"),
@@ -262,7 +270,10 @@ impl State {
                 if let Some((id, resource)) = self.resource.take()
                     && self.resources.insert(id.clone(), resource).is_some()
                 {
-                    self.warnings.push(("DUPLICATE_RESOURCE".into(), format!("resource \"{id}\" is declared twice; the last one is used")));
+                    self.warnings.push((
+                        "DUPLICATE_RESOURCE".into(),
+                        format!("resource \"{id}\" is declared twice; the last one is used"),
+                    ));
                 }
             }
             _ => {}
@@ -274,7 +285,9 @@ impl State {
             return Err(bad(&format!("its root element is \"{}\", not \"manifest\"", self.root)));
         }
         let schema = self.schema.to_lowercase();
-        let other = |name: &str, advice: &str| Err(Failure::new(failure::UNSUPPORTED_FORMAT, format!("this is {name}, not a SCORM package; {advice}")));
+        let other = |name: &str, advice: &str| {
+            Err(Failure::new(failure::UNSUPPORTED_FORMAT, format!("this is {name}, not a SCORM package; {advice}")))
+        };
         if schema.contains("common cartridge") || self.namespaces.contains("imsccv1p") {
             return other("a Common Cartridge", "export it as SCORM 1.2 or 2004, or ingest its pages as a folder");
         }
@@ -294,15 +307,20 @@ impl State {
             Version::V12
         });
         let wanted = self.default.take();
-        let index = wanted.as_ref().and_then(|id| self.organizations.iter().position(|organization| organization.id == *id));
+        let index =
+            wanted.as_ref().and_then(|id| self.organizations.iter().position(|organization| organization.id == *id));
         if let (Some(id), None, false) = (&wanted, index, self.organizations.is_empty()) {
-            self.warnings.push(("NO_DEFAULT_ORGANIZATION".into(), format!("the default organisation \"{id}\" is missing; the first one was used")));
+            self.warnings.push((
+                "NO_DEFAULT_ORGANIZATION".into(),
+                format!("the default organisation \"{id}\" is missing; the first one was used"),
+            ));
         }
         if self.organizations.len() > 1 {
             let message = format!("{} organisations; only the default one was imported", self.organizations.len());
             self.warnings.push(("OTHER_ORGANIZATIONS".into(), message));
         }
-        let organization = if self.organizations.is_empty() { None } else { Some(self.organizations.swap_remove(index.unwrap_or(0))) };
+        let organization =
+            if self.organizations.is_empty() { None } else { Some(self.organizations.swap_remove(index.unwrap_or(0))) };
         let Some(organization) = organization.filter(|organization| !organization.items.is_empty()) else {
             return Err(bad("it has no organisation with items, so there is nothing to launch"));
         };
@@ -347,7 +365,9 @@ fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let hex = (*byte == b'%').then(|| text.get(at + 1..at + 3).and_then(|pair| u8::from_str_radix(pair, 16).ok())).flatten();
+        let hex = (*byte == b'%')
+            .then(|| text.get(at + 1..at + 3).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+            .flatten();
         match hex {
             Some(value) => {
                 decoded.push(value);

@@ -45,7 +45,6 @@ pub fn parse(path: &str, text: &str, files: &dyn Files) -> Result<Document, Fail
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_DEFINITION_LIST;
     for (event, range) in Parser::new_ext(&source, options).into_offset_iter() {
         reader.take(event, &range);
@@ -57,7 +56,11 @@ pub fn parse(path: &str, text: &str, files: &dyn Files) -> Result<Document, Fail
         let count = expanded.unresolved.len();
         let example = expanded.unresolved.first().cloned().unwrap_or_default();
         let noun = if count == 1 { "include names a file" } else { "includes name files" };
-        warnings.push(warning("UNRESOLVED_INCLUDE", format!("{count} {noun} outside this source, such as \"{example}\""), path));
+        warnings.push(warning(
+            "UNRESOLVED_INCLUDE",
+            format!("{count} {noun} outside this source, such as \"{example}\""),
+            path,
+        ));
     }
     let title = front_title.or(first).unwrap_or_else(|| title_of_path(path));
     Ok(Document { path: path.to_owned(), title, kind: DocumentKind::Markdown, blocks, warnings })
@@ -142,7 +145,12 @@ impl<'s> Reader<'s> {
             Event::Text(text) => self.text(&text, range),
             Event::Code(text) => self.text(&text, range),
             Event::SoftBreak | Event::HardBreak => {
-                let gap = if self.lists.is_empty() && self.heading.is_none() && event == Event::HardBreak && !self.table { "\n" } else { " " };
+                let gap = if self.lists.is_empty() && self.heading.is_none() && event == Event::HardBreak && !self.table
+                {
+                    "\n"
+                } else {
+                    " "
+                };
                 self.text(gap, range);
             }
             Event::Html(html) => self.html.get_or_insert_default().push_str(&html),
@@ -232,7 +240,8 @@ impl<'s> Reader<'s> {
                     self.flush();
                 }
                 self.quotes += 1;
-                self.outer.push(self.blocks.iter().rev().find(|block| matches!(block.kind, BlockKind::Heading(_))).cloned());
+                self.outer
+                    .push(self.blocks.iter().rev().find(|block| matches!(block.kind, BlockKind::Heading(_))).cloned());
             }
             Tag::Table(_) => {
                 self.flush();
@@ -341,8 +350,14 @@ impl<'s> Reader<'s> {
             return;
         }
         let place = |from, to| Locator::new(LocatorKind::Lines, from, to);
-        let marks: Vec<Mark> =
-            if is_heading { Vec::new() } else { run.marks.iter().map(|(at, from, to)| Mark { at: at.saturating_sub(lead), locator: place(*from, *to) }).collect() };
+        let marks: Vec<Mark> = if is_heading {
+            Vec::new()
+        } else {
+            run.marks
+                .iter()
+                .map(|(at, from, to)| Mark { at: at.saturating_sub(lead), locator: place(*from, *to) })
+                .collect()
+        };
         let spread = marks.iter().map(|mark| mark.locator).reduce(Locator::union);
         let own = lines.map(|(from, to)| place(from, to));
         // A fence's own lines belong to its place; of other blocks only the lines with text do.
@@ -398,9 +413,10 @@ fn heading_text(text: &str) -> String {
 
 /// `<T>` or `<Item>` written without backticks is a generic parameter, not a tag.
 fn generic_parameter(html: &str) -> bool {
-    html.strip_prefix('<')
-        .and_then(|rest| rest.strip_suffix('>'))
-        .is_some_and(|name| name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    html.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).is_some_and(|name| {
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
 }
 
 /// The value of a quoted attribute of a tag.
@@ -419,12 +435,21 @@ fn html_text(html: &str) -> Vec<(Option<u8>, String)> {
     while let Some(c) = rest.chars().next() {
         if rest.starts_with("<!--") {
             rest = rest.split_once("-->").map_or("", |(_, after)| after);
-        } else if c == '<' && rest.get(1..2).is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'))) {
+        } else if c == '<'
+            && rest
+                .get(1..2)
+                .is_some_and(|next| next.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')))
+        {
             let end = tag_end(rest);
             let tag = rest.get(..end).unwrap_or(rest);
             rest = rest.get(end..).unwrap_or_default();
             let closing = tag.starts_with("</");
-            let name: String = tag.trim_start_matches(['<', '/']).chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+            let name: String = tag
+                .trim_start_matches(['<', '/'])
+                .chars()
+                .take_while(char::is_ascii_alphanumeric)
+                .collect::<String>()
+                .to_ascii_lowercase();
             if let Some(waiting) = silent {
                 if closing && name == waiting {
                     silent = None;
@@ -438,14 +463,17 @@ fn html_text(html: &str) -> Vec<(Option<u8>, String)> {
                     let level = name.bytes().nth(1).map(|digit| digit - b'0').filter(|_| !closing);
                     pieces.push((level, String::new()));
                 }
-                "p" | "div" | "li" | "tr" | "br" | "table" | "ul" | "ol" | "dt" | "dd" | "summary" | "figure" => add(&mut pieces, "\n"),
+                "p" | "div" | "li" | "tr" | "br" | "table" | "ul" | "ol" | "dt" | "dd" | "summary" | "figure" => {
+                    add(&mut pieces, "\n")
+                }
                 "td" | "th" if closing => add(&mut pieces, " | "),
                 _ => {}
             }
             if !closing {
                 if let Some(caption) = attribute(tag, "caption") {
                     let number = attribute(tag, "number").map(|number| {
-                        let label: String = tag.trim_start_matches('<').chars().take_while(char::is_ascii_alphanumeric).collect();
+                        let label: String =
+                            tag.trim_start_matches('<').chars().take_while(char::is_ascii_alphanumeric).collect();
                         format!("{label} {number}: ")
                     });
                     add(&mut pieces, &format!("{}{caption}\n", number.unwrap_or_default()));
@@ -464,7 +492,11 @@ fn html_text(html: &str) -> Vec<(Option<u8>, String)> {
     pieces
         .into_iter()
         .map(|(level, text)| {
-            let lines: Vec<String> = text.lines().map(|line| unescape(squeeze(line).trim_end_matches(" |"))).filter(|line| !line.is_empty()).collect();
+            let lines: Vec<String> = text
+                .lines()
+                .map(|line| unescape(squeeze(line).trim_end_matches(" |")))
+                .filter(|line| !line.is_empty())
+                .collect();
             (level, lines.join(if level.is_some() { " " } else { "\n" }))
         })
         .filter(|(_, text)| !text.is_empty())

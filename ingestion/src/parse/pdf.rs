@@ -16,7 +16,10 @@ const MOST_PAGES: usize = 5_000;
 /// `PASSWORD_PROTECTED`, `NO_TEXT` (scanned pages), `TOO_LARGE`, or `BAD_DOCUMENT`.
 pub fn parse(path: &str, bytes: &[u8]) -> Result<Document, Failure> {
     let broken = |reason: String| {
-        Failure::new(failure::BAD_DOCUMENT, format!("\"{path}\" is not a readable PDF ({reason}); open it in a viewer and save it again"))
+        Failure::new(
+            failure::BAD_DOCUMENT,
+            format!("\"{path}\" is not a readable PDF ({reason}); open it in a viewer and save it again"),
+        )
     };
     if !bytes.get(..1024.min(bytes.len())).unwrap_or_default().windows(5).any(|window| window == b"%PDF-") {
         return Err(broken("no PDF header".into()));
@@ -28,7 +31,10 @@ pub fn parse(path: &str, bytes: &[u8]) -> Result<Document, Failure> {
     }
     let pages = pdf.page_count().map_err(|error| broken(short(&error.to_string())))?;
     if pages > MOST_PAGES {
-        return Err(Failure::new(failure::TOO_LARGE, format!("\"{path}\" has {pages} pages; split it into parts of at most {MOST_PAGES}")));
+        return Err(Failure::new(
+            failure::TOO_LARGE,
+            format!("\"{path}\" has {pages} pages; split it into parts of at most {MOST_PAGES}"),
+        ));
     }
     let mut pieces: Vec<Vec<Piece>> = Vec::with_capacity(pages);
     let mut warnings = Vec::new();
@@ -45,23 +51,39 @@ pub fn parse(path: &str, bytes: &[u8]) -> Result<Document, Failure> {
                         size: span.font_size,
                         bold: span.font_weight.is_bold(),
                     })
-                    .filter(|piece| piece.x.is_finite() && piece.y.is_finite() && piece.width.is_finite() && piece.size.is_finite())
+                    .filter(|piece| {
+                        piece.x.is_finite() && piece.y.is_finite() && piece.width.is_finite() && piece.size.is_finite()
+                    })
                     .collect(),
             ),
             Err(error) => {
-                warnings.push(warning("PAGE_UNREADABLE", format!("page {} could not be read: {}", page + 1, short(&error.to_string())), path));
+                warnings.push(warning(
+                    "PAGE_UNREADABLE",
+                    format!("page {} could not be read: {}", page + 1, short(&error.to_string())),
+                    path,
+                ));
                 pieces.push(Vec::new());
             }
         }
     }
     let blocks = blocks(&pieces);
     if blocks.is_empty() {
-        let message = format!("\"{path}\" has {pages} pages and no text (scanned images?); run OCR on it, for example with ocrmypdf, and ingest the result");
+        let tail = bytes.get(bytes.len().saturating_sub(2048)..).unwrap_or_default();
+        if !tail.windows(5).any(|window| window == b"%%EOF") {
+            return Err(broken("its end is missing".into()));
+        }
+        let message = format!(
+            "\"{path}\" has {pages} pages and no text (scanned images?); run OCR on it, for example with ocrmypdf, and ingest the result"
+        );
         return Err(Failure::new(failure::NO_TEXT, message));
     }
     let silent = pieces.iter().filter(|page| page.iter().all(|piece| piece.text.trim().is_empty())).count();
     if silent > 0 {
-        warnings.push(warning("PAGES_WITHOUT_TEXT", format!("{silent} of {pages} pages have no text; OCR would add them"), path));
+        warnings.push(warning(
+            "PAGES_WITHOUT_TEXT",
+            format!("{silent} of {pages} pages have no text; OCR would add them"),
+            path,
+        ));
     }
     let title = super::pdf_layout::title(&pieces).unwrap_or_else(|| title_of_path(path));
     Ok(Document { path: path.to_owned(), title, kind: DocumentKind::Pdf, blocks, warnings })

@@ -46,7 +46,10 @@ pub(super) fn blocks(pages: &[Vec<Piece>]) -> Vec<Block> {
         let lines: Vec<Line> = columns(page)
             .into_iter()
             .flat_map(|column| lines(&column))
-            .filter(|line| !(page_number(&line.text) && (line.y <= low + 1.0 || line.y >= high - 1.0)) && !running.contains(&line.text))
+            .filter(|line| {
+                !(page_number(&line.text) && (line.y <= low + 1.0 || line.y >= high - 1.0))
+                    && !running.contains(&line.text)
+            })
             .collect();
         for paragraph in paragraphs(&lines, body) {
             let text = join(&paragraph);
@@ -55,7 +58,12 @@ pub(super) fn blocks(pages: &[Vec<Piece>]) -> Vec<Block> {
             let words = text.split_whitespace().count();
             let heading = words <= 20
                 && text.chars().any(char::is_alphabetic)
-                && (size >= body * 1.12 || (bold && words <= 12 && size >= body * 0.98 && !text.ends_with(['.', ',', ';', ':']) && starts_title(&text)));
+                && (size >= body * 1.12
+                    || (bold
+                        && words <= 12
+                        && size >= body * 0.98
+                        && !text.ends_with(['.', ',', ';', ':'])
+                        && starts_title(&text)));
             if heading {
                 sizes.push(tenths(size));
             }
@@ -107,12 +115,18 @@ fn body_size(pages: &[Vec<Piece>]) -> f32 {
 }
 
 fn extent(page: &[Piece]) -> (f32, f32) {
-    page.iter().filter(|piece| !piece.text.trim().is_empty()).fold((f32::MAX, f32::MIN), |(low, high), piece| (low.min(piece.y), high.max(piece.y)))
+    page.iter()
+        .filter(|piece| !piece.text.trim().is_empty())
+        .fold((f32::MAX, f32::MIN), |(low, high), piece| (low.min(piece.y), high.max(piece.y)))
 }
 
 fn page_number(text: &str) -> bool {
     let trimmed = text.trim().trim_start_matches("Page ").trim_matches(['-', '–', ' ']);
-    !trimmed.is_empty() && trimmed.len() <= 12 && trimmed.split(" of ").all(|part| part.chars().all(|c| c.is_ascii_digit() || matches!(c, 'i' | 'v' | 'x' | '/')))
+    !trimmed.is_empty()
+        && trimmed.len() <= 12
+        && trimmed
+            .split(" of ")
+            .all(|part| part.chars().all(|c| c.is_ascii_digit() || matches!(c, 'i' | 'v' | 'x' | '/')))
 }
 
 /// Lines that stand at the top or bottom of at least three pages and of half of them.
@@ -120,7 +134,8 @@ fn running_lines(pages: &[Vec<Piece>]) -> Vec<String> {
     let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
     for page in pages {
         let (low, high) = extent(page);
-        let edge: Vec<Piece> = page.iter().filter(|piece| piece.y <= low + 1.0 || piece.y >= high - 1.0).cloned().collect();
+        let edge: Vec<Piece> =
+            page.iter().filter(|piece| piece.y <= low + 1.0 || piece.y >= high - 1.0).cloned().collect();
         let texts: std::collections::HashSet<String> = lines(&edge).into_iter().map(|line| line.text).collect();
         for text in texts {
             *seen.entry(text).or_default() += 1;
@@ -165,7 +180,8 @@ fn gutter(pieces: &[Piece]) -> Option<f32> {
     if rows.len() < 8 || right - left < 200.0 {
         return None;
     }
-    let letters = |pieces: &mut dyn Iterator<Item = &Piece>| pieces.map(|piece| piece.text.trim().chars().count()).sum::<usize>();
+    let letters =
+        |pieces: &mut dyn Iterator<Item = &Piece>| pieces.map(|piece| piece.text.trim().chars().count()).sum::<usize>();
     let all = letters(&mut with_text()).max(1);
     let mut best: Option<(usize, f32)> = None;
     for step in 0..=60_u8 {
@@ -176,7 +192,8 @@ fn gutter(pieces: &[Piece]) -> Option<f32> {
         // Lines of prose on both sides, nearly none across: a table row or a table of contents has
         // short pieces on one side.
         let prose = |side: &dyn Fn(&&Piece) -> bool| {
-            let long = with_text().filter(|piece| side(piece)).filter(|piece| piece.width > (right - left) * 0.25).count();
+            let long =
+                with_text().filter(|piece| side(piece)).filter(|piece| piece.width > (right - left) * 0.25).count();
             long >= 6
         };
         if crossing * 8 <= all
@@ -200,7 +217,11 @@ fn lines(pieces: &[Piece]) -> Vec<Line> {
     for piece in sorted {
         match rows.last_mut() {
             // A base line a little off (superscripts, accents) is the same line.
-            Some(row) if row.iter().any(|other| (other.y - piece.y).abs() <= 0.45 * other.size.min(piece.size).max(4.0)) => row.push(piece),
+            Some(row)
+                if row.iter().any(|other| (other.y - piece.y).abs() <= 0.45 * other.size.min(piece.size).max(4.0)) =>
+            {
+                row.push(piece)
+            }
             _ => rows.push(vec![piece]),
         }
     }
@@ -237,8 +258,11 @@ fn line(mut row: Vec<&Piece>) -> Option<Line> {
 
 /// Lines as paragraphs: a wider gap, another size, or an indented line after a full stop begins one.
 fn paragraphs(lines: &[Line], body: f32) -> Vec<Vec<Line>> {
-    let mut gaps: Vec<f32> =
-        lines.windows(2).filter_map(|pair| pair.first().zip(pair.get(1)).map(|(a, b)| a.y - b.y)).filter(|gap| *gap > 0.5 * body && *gap < 3.0 * body).collect();
+    let mut gaps: Vec<f32> = lines
+        .windows(2)
+        .filter_map(|pair| pair.first().zip(pair.get(1)).map(|(a, b)| a.y - b.y))
+        .filter(|gap| *gap > 0.5 * body && *gap < 3.0 * body)
+        .collect();
     gaps.sort_by(f32::total_cmp);
     let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(1.2 * body);
     let right = lines.iter().map(|line| line.right).fold(f32::MIN, f32::max);
@@ -246,7 +270,8 @@ fn paragraphs(lines: &[Line], body: f32) -> Vec<Vec<Line>> {
     for line in lines {
         let joins = paragraphs.last().and_then(|paragraph| paragraph.last()).is_some_and(|last| {
             let gap = last.y - line.y;
-            let same = (last.size - line.size).abs() <= 0.08 * body.max(1.0) && last.bold == line.bold || line.text.len() < 4;
+            let same =
+                (last.size - line.size).abs() <= 0.08 * body.max(1.0) && last.bold == line.bold || line.text.len() < 4;
             let ended = last.text.ends_with(['.', '!', '?', ':']);
             let indented = line.x > last.x + 0.7 * body && ended;
             let short = last.right < right - 0.15 * (right - last.x).max(1.0) && ended;
@@ -254,7 +279,9 @@ fn paragraphs(lines: &[Line], body: f32) -> Vec<Vec<Line>> {
         });
         // The first lines of the next column continue the paragraph when it had not ended.
         let column = paragraphs.last().and_then(|paragraph| paragraph.last()).is_some_and(|last| {
-            line.y > last.y + body && (last.size - line.size).abs() <= 0.08 * body && !last.text.ends_with(['.', '!', '?', ':'])
+            line.y > last.y + body
+                && (last.size - line.size).abs() <= 0.08 * body
+                && !last.text.ends_with(['.', '!', '?', ':'])
         });
         match paragraphs.last_mut() {
             Some(paragraph) if joins || column => paragraph.push(line.clone()),
@@ -269,7 +296,8 @@ fn join(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
         let continues = line.text.starts_with(char::is_lowercase);
-        let stem = text.strip_suffix('-').filter(|stem| stem.ends_with(char::is_alphabetic) && continues).map(str::to_owned);
+        let stem =
+            text.strip_suffix('-').filter(|stem| stem.ends_with(char::is_alphabetic) && continues).map(str::to_owned);
         if let Some(stem) = stem {
             text = stem;
         } else if !text.is_empty() {

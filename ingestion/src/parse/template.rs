@@ -39,7 +39,12 @@ pub(super) fn expand(path: &str, text: &str, skip: usize, files: &dyn Files) -> 
             continue;
         }
         let highlight = line.trim_start().strip_prefix("{%").map(|rest| rest.trim_start_matches('-').trim_start());
-        if highlight.is_some_and(|tag| tag.starts_with("highlight") || tag.starts_with("endhighlight") || tag.starts_with("codeblock") || tag.starts_with("endcodeblock")) {
+        if highlight.is_some_and(|tag| {
+            tag.starts_with("highlight")
+                || tag.starts_with("endhighlight")
+                || tag.starts_with("codeblock")
+                || tag.starts_with("endcodeblock")
+        }) {
             expanded.lines.push((number, "```".into()));
             continue;
         }
@@ -66,7 +71,15 @@ fn directive(line: &str) -> Option<(String, String)> {
     (!argument.contains("}}")).then(|| (name.to_owned(), argument.trim().to_owned()))
 }
 
-fn include(path: &str, number: i64, line: &str, (name, argument): &(String, String), files: &dyn Files, deeper: usize, out: &mut Expanded) {
+fn include(
+    path: &str,
+    number: i64,
+    line: &str,
+    (name, argument): &(String, String),
+    files: &dyn Files,
+    deeper: usize,
+    out: &mut Expanded,
+) {
     if !matches!(name.as_str(), "include" | "rustdoc_include" | "playground" | "playpen") {
         // `{{#quiz ...}}`, `{{#title ...}}` and other plug-ins yield nothing to read.
         out.lines.push((number, String::new()));
@@ -74,7 +87,8 @@ fn include(path: &str, number: i64, line: &str, (name, argument): &(String, Stri
     }
     let target = argument.split_whitespace().next().unwrap_or_default();
     let (file, part) = target.split_once(':').map_or((target, ""), |(file, part)| (file, part));
-    let found = deeper.checked_sub(1).and_then(|_| resolve(path, file)).and_then(|at| files.read(&at).map(|text| (at, text)));
+    let found =
+        deeper.checked_sub(1).and_then(|_| resolve(path, file)).and_then(|at| files.read(&at).map(|text| (at, text)));
     let Some((at, text)) = found else {
         out.unresolved.push(target.to_owned());
         out.lines.push((number, String::new()));
@@ -113,7 +127,9 @@ pub(super) fn resolve(path: &str, file: &str) -> Option<String> {
 fn part_of<'t>(text: &'t str, part: &str) -> Vec<&'t str> {
     let is_anchor = |line: &str| line.contains("ANCHOR:") || line.contains("ANCHOR_END:");
     let named = |line: &str, mark: &str| {
-        line.split_once(mark).is_some_and(|(_, rest)| rest.trim_start().split(|c: char| c.is_whitespace() || c == '*').next() == Some(part))
+        line.split_once(mark).is_some_and(|(_, rest)| {
+            rest.trim_start().split(|c: char| c.is_whitespace() || c == '*').next() == Some(part)
+        })
     };
     if part.is_empty() {
         return text.lines().filter(|line| !is_anchor(line)).collect();
@@ -121,7 +137,12 @@ fn part_of<'t>(text: &'t str, part: &str) -> Vec<&'t str> {
     if part.chars().all(|c| c.is_ascii_digit() || c == ':') {
         let (from, to) = part.split_once(':').unwrap_or((part, part));
         let (from, to) = (from.parse().unwrap_or(1_usize).max(1), to.parse().unwrap_or(usize::MAX));
-        return text.lines().skip(from - 1).take((to.saturating_add(1)).saturating_sub(from)).filter(|line| !is_anchor(line)).collect();
+        return text
+            .lines()
+            .skip(from - 1)
+            .take((to.saturating_add(1)).saturating_sub(from))
+            .filter(|line| !is_anchor(line))
+            .collect();
     }
     let mut inside = false;
     let mut lines = Vec::new();
@@ -174,7 +195,8 @@ fn strip(line: &str, open: bool) -> (String, bool) {
                 continue;
             }
             if let Some((inner, tail)) = rest.strip_prefix("{{").and_then(|tag| tag.split_once("}}")) {
-                let after_letter = kept.chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '^' | '}'));
+                let after_letter =
+                    kept.chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '^' | '}'));
                 let tag_like = inner.starts_with([' ', '#', '<', '%', '/', '>', '!', '&', '-'])
                     || (!after_letter && inner.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$'));
                 if tag_like && !inner.contains('{') {
@@ -193,4 +215,16 @@ fn strip(line: &str, open: bool) -> (String, bool) {
 /// A title without template tags.
 pub(super) fn strip_inline(text: &str) -> String {
     strip(text, false).0
+}
+
+/// The files that mdBook directives of a text name, as paths from the root of the source.
+pub(super) fn targets(path: &str, text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(directive)
+        .filter(|(name, _)| matches!(name.as_str(), "include" | "rustdoc_include" | "playground" | "playpen"))
+        .filter_map(|(_, argument)| {
+            let target = argument.split_whitespace().next()?.to_owned();
+            resolve(path, target.split(':').next()?)
+        })
+        .collect()
 }

@@ -50,7 +50,8 @@ fn documents(output: &mut impl Write) -> std::io::Result<()> {
 /// A panic of a parser as a failure of its document.
 fn guarded<T>(path: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let message = format!("the parser gave up on \"{path}\"; save the file again from its program and ingest the copy");
+        let message =
+            format!("the parser gave up on \"{path}\"; save the file again from its program and ingest the copy");
         Err(Failure::new(failure::BAD_DOCUMENT, message))
     })
 }
@@ -73,7 +74,10 @@ fn read_package(file: File, output: &mut impl Write) -> Result<Package, Failure>
     archive.read(&manifest_entry, &mut |part| bytes.extend_from_slice(part))?;
     let mut manifest = manifest::parse(&bytes)?;
     if !base.is_empty() {
-        manifest.warnings.push(("MANIFEST_IN_FOLDER".into(), format!("the manifest lies in \"{base}\" instead of the root of the package")));
+        manifest.warnings.push((
+            "MANIFEST_IN_FOLDER".into(),
+            format!("the manifest lies in \"{base}\" instead of the root of the package"),
+        ));
     }
     for entry in &entries {
         let name = entry.name.to_ascii_lowercase();
@@ -112,7 +116,8 @@ fn find_manifest(entries: &[Entry]) -> Result<Entry, Failure> {
     if let Some(entry) = find("imsmanifest.xml") {
         return Ok(entry.clone());
     }
-    let mut nested = entries.iter().filter(|entry| entry.name.matches('/').count() == 1 && entry.name.ends_with("/imsmanifest.xml"));
+    let mut nested =
+        entries.iter().filter(|entry| entry.name.matches('/').count() == 1 && entry.name.ends_with("/imsmanifest.xml"));
     if let (Some(entry), None) = (nested.next(), nested.next()) {
         return Ok(entry.clone());
     }
@@ -126,7 +131,10 @@ fn find_manifest(entries: &[Entry]) -> Result<Entry, Failure> {
     ];
     for (name, what, advice) in other {
         if find(name).is_some() {
-            return Err(Failure::new(failure::UNSUPPORTED_FORMAT, format!("this is {what}, not a SCORM package; {advice}")));
+            return Err(Failure::new(
+                failure::UNSUPPORTED_FORMAT,
+                format!("this is {what}, not a SCORM package; {advice}"),
+            ));
         }
     }
     let message = "the archive has no imsmanifest.xml, so it is not a SCORM package; export it as SCORM 1.2 or 2004";

@@ -10,7 +10,8 @@ const HEAD: usize = 12;
 
 pub(super) fn encode<T: Serialize>(value: &T, body: &[u8]) -> Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
-    let length = u32::try_from(json.len()).map_err(|_| Error::new(ErrorKind::InvalidData, "the answer is too large"))?;
+    let length =
+        u32::try_from(json.len()).map_err(|_| Error::new(ErrorKind::InvalidData, "the answer is too large"))?;
     let mut frame = Vec::with_capacity(HEAD + json.len() + body.len());
     frame.extend_from_slice(&length.to_le_bytes());
     frame.extend_from_slice(&(body.len() as u64).to_le_bytes());
@@ -50,7 +51,10 @@ pub(super) fn read<T: DeserializeOwned>(input: &mut impl Read, most: usize) -> R
     Ok(Some((serde_json::from_slice(&bytes)?, body)))
 }
 
-pub(super) async fn read_async<T: DeserializeOwned, R: AsyncRead + Unpin>(input: &mut R, most: usize) -> Result<(T, Vec<u8>)> {
+pub(super) async fn read_async<T: DeserializeOwned, R: AsyncRead + Unpin>(
+    input: &mut R,
+    most: usize,
+) -> Result<(T, Vec<u8>)> {
     let mut head = [0; HEAD];
     input.read_exact(&mut head).await?;
     let (json, body) = lengths(head, most)?;

@@ -1,0 +1,233 @@
+//! Sources: what a folder, a repository, a package or a file holds, before anything is parsed.
+//!
+//! A source lists documents and the tree of modules and lessons; it writes nothing to the store.
+
+mod dir;
+mod file;
+mod git;
+mod outline;
+mod scorm;
+mod summary;
+mod video;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use domain::document::{DocumentKind, Warning};
+use domain::ingestion::{Failure, SourceKind, failure};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::sandbox::Sandbox;
+
+/// Where a source is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Path or https address.
+    pub origin: String,
+    /// What to call it where its path is no name, as for an upload.
+    pub name: Option<String>,
+    /// Captions of a recording.
+    pub captions: Option<PathBuf>,
+    /// Paths of this machine may be read.
+    pub local: bool,
+}
+
+impl Place {
+    /// The path, when the source may be read from one.
+    pub(crate) fn path(&self) -> Result<&Path, Failure> {
+        if !self.local {
+            let message = "this kind of source is read from files of this machine only; upload it, or run the command where the file is";
+            return Err(Failure::new(failure::UNREADABLE, message));
+        }
+        Ok(Path::new(&self.origin))
+    }
+
+    /// The name that people know it by.
+    pub(crate) fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.origin)
+    }
+}
+
+/// Bytes of a document.
+#[derive(Debug, Clone)]
+pub enum Bytes {
+    /// In memory.
+    Memory(Vec<u8>),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// A document of a source.
+#[derive(Debug, Clone)]
+pub struct FetchedDocument {
+    /// Path within the source.
+    pub path: String,
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// SHA-256 of them, in hexadecimal.
+    pub sha256: String,
+    /// MIME type.
+    pub media_type: &'static str,
+    /// Files that its text includes, by path.
+    pub includes: BTreeMap<String, Vec<u8>>,
+    /// A recording that it is the text of.
+    pub media: Option<Media>,
+    /// What its kind needs besides.
+    pub extra: Value,
+}
+
+/// A recording to keep beside a document.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// The file.
+    pub path: PathBuf,
+    /// SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// MIME type.
+    pub media_type: &'static str,
+}
+
+/// A lesson of the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lesson {
+    /// Title; `None` takes the document's.
+    pub title: Option<String>,
+    /// `DOCUMENT`, `VIDEO` or `INTERACTIVE`.
+    pub kind: String,
+    /// The document that it shows.
+    pub path: String,
+    /// Not shown to learners.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// A module of the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Title; `None` takes the first document's.
+    pub title: Option<String>,
+    /// The title is the author's, so it stands above the headings of its lessons.
+    pub chapter: bool,
+    /// Lessons in order.
+    pub lessons: Vec<Lesson>,
+}
+
+/// What a version of a source keeps besides its documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
+    /// Name of the source for people.
+    pub title: String,
+    /// The tree.
+    pub modules: Vec<Module>,
+    /// Documents that could not be fetched, and why.
+    #[serde(default)]
+    pub failures: Vec<(String, Failure)>,
+    /// What came over and what did not, for a package.
+    #[serde(default)]
+    pub import: Option<Value>,
+}
+
+/// A fetched source.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// Tree, title and failures.
+    pub outline: Outline,
+    /// Commit of a git source.
+    pub commit: Option<String>,
+    /// Documents in reading order.
+    pub documents: Vec<FetchedDocument>,
+    /// What a reader should know.
+    pub warnings: Vec<Warning>,
+}
+
+/// Raised when a parser or the chunker changes what it makes of the same bytes.
+const PARSERS: u32 = 1;
+
+impl Fetched {
+    /// Equal content, tree and parsers have an equal fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("parsers {PARSERS}\n{}\n", json!(self.outline)));
+        for document in &self.documents {
+            let media = document.media.as_ref().map(|media| media.sha256.as_str()).unwrap_or_default();
+            hash.update(format!("{}\n{}\n{media}\n{}\n", document.path, document.sha256, document.extra));
+            for (path, bytes) in &document.includes {
+                hash.update(format!("{path}\n{}\n", sha256(bytes)));
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+}
+
+/// A kind of source.
+#[async_trait::async_trait]
+pub trait Source: Send + Sync {
+    /// Which kind.
+    fn kind(&self) -> SourceKind;
+
+    /// Reads it. `scratch` is a private folder that is removed afterwards.
+    async fn fetch(&self, place: &Place, sandbox: &Sandbox, scratch: &Path) -> Result<Fetched, Failure>;
+}
+
+/// Every kind of source, a line each.
+pub static SOURCES: &[&dyn Source] = &[&dir::Dir, &git::Git, &scorm::Scorm, &file::File, &video::Video];
+
+/// The source of a kind.
+///
+/// # Errors
+/// `UNSUPPORTED_FORMAT` when no source of that kind is built in.
+pub fn of(kind: SourceKind) -> Result<&'static dyn Source, Failure> {
+    let missing = || {
+        Failure::new(
+            failure::UNSUPPORTED_FORMAT,
+            format!("sources of kind \"{}\" are not read by this build", kind.as_str()),
+        )
+    };
+    SOURCES.iter().copied().find(|source| source.kind() == kind).ok_or_else(missing)
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file, read in pieces.
+pub(crate) fn file_sha256(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut file = std::fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex::encode(hash.finalize())),
+            count => hash.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// Work that blocks, away from the threads that serve.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(Failure::new(failure::INTERNAL, format!("reading the source failed: {error}"))))
+}
+
+/// The failure of a path that cannot be opened.
+pub(crate) fn cannot_open(shown: &str, error: &std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+            Failure::new(failure::NOT_FOUND, format!("there is nothing at \"{shown}\"; check the path"))
+        }
+        std::io::ErrorKind::PermissionDenied => Failure::new(
+            failure::UNREADABLE,
+            format!("\"{shown}\" may not be read by this user; change its permissions"),
+        ),
+        _ => Failure::new(failure::UNREADABLE, format!("\"{shown}\" cannot be read: {error}")),
+    }
+}

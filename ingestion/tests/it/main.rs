@@ -1,0 +1,21 @@
+//! Ingestion through its public doors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod archive;
+mod captions;
+mod chunk;
+mod data;
+mod html;
+mod injection;
+mod manifest;
+mod markdown;
+mod pdf;
+mod sandbox;
+mod testkit;
