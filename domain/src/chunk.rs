@@ -37,6 +37,14 @@ impl Chunk {
         indexed_text(&self.heading_path, &self.text)
     }
 
+    /// What vectors are made of besides [`Chunk::indexed_text`]: each sentence in order, then the
+    /// heading path as `Chapter > Section`. The vectors are kept in this order.
+    #[must_use]
+    pub fn embedded_parts(&self) -> Vec<String> {
+        let sentences = self.sentences.iter().map(|sentence| self.sentence_text(sentence).to_owned());
+        sentences.chain([self.heading_path.join(" > ")]).collect()
+    }
+
     /// The sentence's words.
     #[must_use]
     pub fn sentence_text(&self, sentence: &Sentence) -> &str {

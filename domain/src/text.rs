@@ -7,15 +7,17 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Words that carry no topic, and what is left of contractions ("doesn't"); questions keep none of them.
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "aren", "as", "at", "be", "because", "been",
-    "before", "being", "between", "both", "but", "by", "can", "cannot", "could", "couldn", "did", "didn", "do", "does",
-    "doesn", "doing", "don", "done", "each", "for", "from", "get", "got", "had", "hadn", "has", "hasn", "have",
-    "haven", "having", "he", "her", "here", "his", "how", "i", "if", "in", "into", "is", "isn", "it", "its", "just",
-    "let", "ll", "may", "me", "might", "more", "most", "must", "mustn", "my", "no", "not", "of", "on", "only", "or",
-    "other", "our", "out", "over", "own", "re", "s", "same", "shall", "she", "should", "shouldn", "so", "some", "such",
-    "t", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to",
-    "too", "under", "until", "up", "us", "ve", "very", "was", "wasn", "we", "were", "weren", "what", "when", "where",
-    "which", "while", "who", "whom", "whose", "why", "will", "with", "won", "would", "wouldn", "you", "your",
+    "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "aren", "as", "at", "be",
+    "because", "been", "before", "being", "both", "but", "by", "can", "cannot", "could", "couldn", "did", "didn", "do",
+    "does", "doesn", "doing", "don", "done", "down", "during", "each", "few", "for", "from", "further", "get", "gets",
+    "got", "had", "hadn", "has", "hasn", "have", "haven", "having", "he", "her", "here", "hers", "him", "his", "how",
+    "i", "if", "in", "into", "is", "isn", "it", "its", "itself", "just", "let", "ll", "may", "me", "might", "mine",
+    "more", "most", "much", "must", "mustn", "my", "no", "nor", "not", "now", "of", "off", "on", "once", "only", "or",
+    "other", "our", "ours", "out", "over", "own", "re", "s", "same", "shall", "she", "should", "shouldn", "so", "some",
+    "such", "t", "than", "that", "the", "their", "theirs", "them", "then", "there", "these", "they", "this", "those",
+    "through", "to", "too", "under", "until", "up", "us", "ve", "very", "was", "wasn", "we", "were", "weren", "what",
+    "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "won", "would", "wouldn", "you",
+    "your", "yours",
 ];
 
 /// Whether `word` (lower case) carries no topic.
@@ -34,36 +36,56 @@ pub fn invisible(c: char) -> bool {
 /// Lower-cased words without accents: letters, digits and `_`, in order, stop words included.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    let folded: String = text
-        .nfd()
-        .filter(|c| !unicode_normalization::char::is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-        .collect();
+    cased_words(text).iter().map(|word| word.to_lowercase()).collect()
+}
+
+/// The same as they are written.
+fn cased_words(text: &str) -> Vec<String> {
+    let folded: String = text.nfd().filter(|c| !unicode_normalization::char::is_combining_mark(*c)).collect();
     folded
         .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .map(|word| word.trim_matches('_'))
         .filter(|word| !word.is_empty())
         .map(str::to_owned)
         .collect()
 }
 
 /// The index terms of a text: stemmed words without stop words, in order, with repeats.
-/// A word with `_` is kept whole and also split.
+/// A word with `_` or with a capital after a small letter is kept whole and also split.
 #[must_use]
 pub fn terms(text: &str) -> Vec<String> {
     let stemmer = Stemmer::create(Algorithm::English);
     let mut terms = Vec::new();
     let mut push = |word: &str| {
-        if !is_stop_word(word) && word.len() <= 64 {
-            terms.push(stemmer.stem(word).into_owned());
+        let word = word.to_lowercase();
+        if !is_stop_word(&word) && word.len() <= 64 {
+            terms.push(stemmer.stem(&word).into_owned());
         }
     };
-    for word in words(text) {
+    for word in cased_words(text) {
         push(&word);
-        if word.contains('_') {
-            word.split('_').filter(|part| !part.is_empty()).for_each(&mut push);
+        let parts = parts(&word);
+        if parts.len() > 1 {
+            parts.into_iter().for_each(&mut push);
         }
     }
     terms
+}
+
+/// The words inside an identifier: split at `_` and between a small letter or digit and a capital.
+fn parts(word: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for piece in word.split('_').filter(|piece| !piece.is_empty()) {
+        let mut start = 0;
+        for ((at, c), before) in piece.char_indices().skip(1).zip(piece.chars()) {
+            if c.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+                parts.push(piece.get(start..at).unwrap_or_default());
+                start = at;
+            }
+        }
+        parts.push(piece.get(start..).unwrap_or_default());
+    }
+    parts
 }
 
 /// Byte ranges of the sentences of a text, in order, without surrounding white space.
@@ -141,6 +163,7 @@ mod tests {
 
     #[test]
     fn terms_fold_accents_and_split_identifiers() {
+        assert_eq!(terms("a HashMap's don't"), ["hashmap", "hash", "map"]);
         assert_eq!(terms("The naïve read_line functions"), ["naiv", "read_lin", "read", "line", "function"]);
     }
 }
