@@ -543,12 +543,29 @@ async fn write_group(pool: &Pool, batch: &mut Vec<Write>, waiting: &mut Waiting,
     tx.commit(signals).await
 }
 
-/// Runs one statement on a connection of its own, outside every store.
+/// Runs statements on a connection of its own, outside every store and without foreign keys or checks:
+/// what a defect or a broken disk may leave behind.
 #[cfg(feature = "testing")]
-pub(crate) async fn bare(url: &str, sql: &str) -> Result<()> {
+pub(crate) async fn damage(options: &StoreOptions, statements: &[&str]) -> Result<()> {
     use sqlx::Connection as _;
-    let mut connection = sqlx::PgConnection::connect(url).await?;
-    connection.execute(sqlx::AssertSqlSafe(sql.to_owned())).await?;
-    connection.close().await?;
+    if let Some(url) = &options.database_url {
+        let mut connection = sqlx::PgConnection::connect(url).await?;
+        connection.execute("SET session_replication_role = replica").await?;
+        for sql in statements {
+            connection.execute(sqlx::AssertSqlSafe((*sql).to_owned())).await?;
+        }
+        connection.close().await?;
+    } else {
+        let file = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(options.data_dir.join("lyceum.sqlite"))
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(false)
+            .pragma("ignore_check_constraints", "ON");
+        let mut connection = sqlx::SqliteConnection::connect_with(&file).await?;
+        for sql in statements {
+            connection.execute(sqlx::AssertSqlSafe((*sql).to_owned())).await?;
+        }
+        connection.close().await?;
+    }
     Ok(())
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use domain::InstitutionId;
 use domain::job::{FailureClass, Job};
+use domain::{ErrorKind, InstitutionId};
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -80,29 +80,17 @@ pub struct JobError {
 impl JobError {
     /// Trying again may help.
     pub fn retryable(message: impl Into<String>) -> Self {
-        Self {
-            class: FailureClass::Retryable,
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { class: FailureClass::Retryable, message: message.into(), retry_after: None }
     }
 
     /// Trying again never helps.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self {
-            class: FailureClass::Permanent,
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { class: FailureClass::Permanent, message: message.into(), retry_after: None }
     }
 
     /// The other side is full or away: wait as it says; no attempt is burnt.
     pub fn overload(message: impl Into<String>, retry_after: Option<Duration>) -> Self {
-        Self {
-            class: FailureClass::Overload,
-            message: message.into(),
-            retry_after,
-        }
+        Self { class: FailureClass::Overload, message: message.into(), retry_after }
     }
 
     /// The handler saw [`Lease::stopping`] and gives the job back at once, after its last checkpoint.
@@ -117,9 +105,13 @@ impl From<Error> for JobError {
         let message = error.to_string();
         match error {
             Error::QueueFull { retry_after, .. } => Self::overload(message, Some(retry_after)),
-            Error::Unavailable(_) | Error::Owned(_) => Self::overload(message, None),
-            Error::Domain(_) => Self::permanent(message),
-            _ => Self::retryable(message),
+            other => match other.kind() {
+                ErrorKind::Unavailable | ErrorKind::RateLimited => Self::overload(message, None),
+                ErrorKind::Conflict | ErrorKind::Internal => Self::retryable(message),
+                ErrorKind::ValidationError | ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Unauthorized => {
+                    Self::permanent(message)
+                }
+            },
         }
     }
 }
@@ -180,12 +172,7 @@ impl Queue {
     #[must_use]
     pub fn new(store: Store, mut options: QueueOptions) -> Self {
         options.heartbeat = options.heartbeat.min(options.lease / 3);
-        Self {
-            store,
-            options,
-            handlers: HashMap::new(),
-            counters: Arc::default(),
-        }
+        Self { store, options, handlers: HashMap::new(), counters: Arc::default() }
     }
 
     /// Serves `kind` with `handler`.
@@ -258,10 +245,7 @@ impl Queue {
             lease: self.options.lease,
             after,
         };
-        let jobs = self
-            .store
-            .write(move |tx| Box::pin(async move { job::claim(tx, &claim).await }))
-            .await?;
+        let jobs = self.store.write(move |tx| Box::pin(async move { job::claim(tx, &claim).await })).await?;
         self.counters.claimed.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         Ok(jobs)
     }

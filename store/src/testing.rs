@@ -60,7 +60,7 @@ impl Fresh {
     pub async fn close(self) {
         self.store.close().await;
         if let Some((url, schema)) = self.schema {
-            let _ = crate::db::bare(&url, &format!("DROP SCHEMA {schema} CASCADE")).await;
+            let _ = crate::db::damage(&bare(&url), &[&format!("DROP SCHEMA {schema} CASCADE")]).await;
         }
     }
 }
@@ -95,7 +95,7 @@ pub async fn postgres() -> Option<Fresh> {
     };
     let folder = tempfile::tempdir().expect("temporary folder");
     let schema = format!("test_{}", uuid::Uuid::now_v7().simple());
-    crate::db::bare(&url, &format!("CREATE SCHEMA {schema}")).await.expect("create a schema");
+    crate::db::damage(&bare(&url), &[&format!("CREATE SCHEMA {schema}")]).await.expect("create a schema");
     let separator = if url.contains('?') { '&' } else { '?' };
     let database_url = Some(format!("{url}{separator}options=-csearch_path%3D{schema}"));
     let options = StoreOptions { data_dir: folder.path().to_owned(), database_url, connections: 5 };
@@ -110,6 +110,14 @@ pub async fn postgres() -> Option<Fresh> {
 pub async fn execute(store: &Store, sql: &str) -> Result<u64> {
     let sql = sql.to_owned();
     store.write(move |tx| Box::pin(async move { tx.exec(&sql, args![]).await })).await
+}
+
+/// Runs statements past foreign keys and checks, each by itself: what a defect or a broken disk leaves behind.
+///
+/// # Errors
+/// The database refuses even so.
+pub async fn damage(store: &Store, statements: &[&str]) -> Result<()> {
+    crate::db::damage(store.options(), statements).await
 }
 
 /// Runs a raw query and yields its rows as JSON objects; bytes are written in hexadecimal.
@@ -168,4 +176,8 @@ fn json(row: &Row) -> serde_json::Value {
         object.insert(column, value.unwrap_or(serde_json::Value::Null));
     }
     serde_json::Value::Object(object)
+}
+
+fn bare(url: &str) -> StoreOptions {
+    StoreOptions { data_dir: std::path::PathBuf::new(), database_url: Some(url.to_owned()), connections: 1 }
 }

@@ -156,6 +156,8 @@ CREATE TABLE documents (
   UNIQUE (version_id, path)
 );
 
+CREATE INDEX documents_blob ON documents (institution_id, blob_sha256);
+
 CREATE TABLE modules (
   id TEXT NOT NULL PRIMARY KEY,
   institution_id TEXT NOT NULL REFERENCES institutions (id),
@@ -342,6 +344,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_partition ON events (partition_no, seq);
 CREATE INDEX events_correlation ON events (correlation_id, seq);
+CREATE INDEX events_aggregate ON events (aggregate_id, event_type);
 
 CREATE TABLE consumer_offsets (
   consumer TEXT NOT NULL,

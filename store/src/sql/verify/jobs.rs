@@ -38,7 +38,7 @@ pub(super) fn checks(clock: &str) -> Vec<Check> {
             "j.attempts > j.max_attempts + 1 OR j.attempts < 0 OR j.max_attempts < 1",
             "'has ' || CAST(j.attempts AS TEXT) || ' attempts of ' || CAST(j.max_attempts AS TEXT)",
         ),
-        job("j.crashes < 0 OR (j.crashes > 2 AND j.state <> 'dead')", "'crashed ' || CAST(j.crashes AS TEXT) || ' times and is ' || j.state"),
+        job("j.crashes < 0 OR (j.crashes > 2 AND j.state NOT IN ('dead', 'cancelled'))", "'crashed ' || CAST(j.crashes AS TEXT) || ' times and is ' || j.state"),
         job("j.state = 'dead' AND COALESCE(j.last_error, '') = ''", "'is dead without a reason'"),
         Check::new(
             "I8",
