@@ -17,8 +17,8 @@ pub(crate) struct Bm25 {
 
 /// What a question finds.
 pub(crate) struct Found {
-    /// Score of each passage that holds at least one term; position, score, matched terms.
-    pub hits: Vec<(usize, f64, Vec<String>)>,
+    /// Score of each passage that holds at least one term, best first.
+    pub hits: Vec<(usize, f64)>,
     /// Distinct terms of the question: term, idf, whether the course has it.
     pub query: Vec<(String, f64, bool)>,
 }
@@ -52,7 +52,7 @@ impl Bm25 {
         let mut distinct: Vec<String> = domain::text::terms(question);
         distinct.sort_unstable();
         distinct.dedup();
-        let mut scores: HashMap<usize, (f64, Vec<String>)> = HashMap::new();
+        let mut scores: HashMap<usize, f64> = HashMap::new();
         let mut query = Vec::new();
         for term in distinct {
             let holders = self.postings.get(&term).map_or(&[][..], Vec::as_slice);
@@ -60,14 +60,11 @@ impl Bm25 {
             for (position, count) in holders {
                 let length = self.lengths.get(*position).copied().unwrap_or_default();
                 let weight = idf * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length / self.average));
-                let entry = scores.entry(*position).or_default();
-                entry.0 += weight;
-                entry.1.push(term.clone());
+                *scores.entry(*position).or_default() += weight;
             }
             query.push((term, idf, !holders.is_empty()));
         }
-        let mut hits: Vec<(usize, f64, Vec<String>)> =
-            scores.into_iter().map(|(position, (score, matched))| (position, score, matched)).collect();
+        let mut hits: Vec<(usize, f64)> = scores.into_iter().collect();
         hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         Found { hits, query }
     }

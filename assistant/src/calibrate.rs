@@ -1,9 +1,10 @@
-//! Calibration of the scope gate: the course's own headings against questions of other subjects.
+//! Calibration of the scope gate: how this course answers to questions of other subjects.
 //!
 //! Needs no labels and takes seconds: words are searched in memory, and the vectors of the
-//! negatives are kept for each model.
+//! negatives are kept for each model. Headings of the course were tried as positives and do not
+//! follow its questions; they are not used.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::tutor::Outcome;
@@ -12,37 +13,37 @@ use sha2::{Digest as _, Sha256};
 use store::Scope;
 use store::sql::chunk::{self, StoredChunk};
 use store::sql::{gate as gates, source};
-use store::vector::CourseVectors;
 
 use crate::bm25::Bm25;
-use crate::gate::{Calibration, Rule, VERSION};
-use crate::logistic::Logistic;
+use crate::gate::{Calibration, VERSION};
 use crate::rank::{Candidate, rank};
-use crate::retrieve::{PROPOSED, covered, dot, in_document_order, sections, unit};
-use crate::signals::Signals;
+use crate::retrieve::{Dense, in_document_order, outline, weight};
+use crate::signals::{self, KNOWING, Signals};
 use crate::{Assistant, Result};
 
 /// Questions and headings of other subjects, written for this purpose.
 const NEGATIVES: &str = include_str!("../data/negatives.jsonl");
-/// Fewer headings than this teach nothing.
-const FEWEST: usize = 12;
-/// More headings than this only cost time.
-const MOST: usize = 300;
-/// Share of the course's own questions that is kept.
-const KEEP: f64 = 0.95;
-/// Share that is answered; between the two lies `closest`.
-const ANSWER: f64 = 0.80;
-/// Parts that the samples are cut into; each is judged by a fit on the others.
-const FOLDS: usize = 10;
-const RIDGE: f64 = 1.0;
+/// A course with fewer sentences is too small to say.
+const FEWEST: usize = 50;
 
 #[derive(Deserialize)]
 struct Negative {
     text: String,
+    style: String,
 }
 
 fn negatives() -> Vec<String> {
-    NEGATIVES.lines().filter_map(|line| serde_json::from_str::<Negative>(line).ok()).map(|n| n.text).collect()
+    NEGATIVES
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Negative>(line).ok())
+        .map(|negative| if negative.style == "heading" { as_question(&negative.text) } else { negative.text })
+        .collect()
+}
+
+/// A heading as somebody would type it: its first letter small.
+fn as_question(heading: &str) -> String {
+    let mut chars = heading.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 impl Assistant {
@@ -113,34 +114,43 @@ impl Assistant {
         let scope = whole(scope);
         let mut chunks = self.store.read(|tx| Box::pin(async move { chunk::in_course(tx, &scope).await })).await?;
         in_document_order(&mut chunks);
-        let (positives, negatives) = (headings(&chunks), negatives());
-        if positives.len() < FEWEST {
+        let sentences: usize = chunks.iter().map(|chunk| chunk.chunk.sentences.len()).sum();
+        if sentences < FEWEST {
             return Ok(Calibration::fixed(model));
         }
-        let mut queries = Vec::new();
-        let mut vectors = None;
+        let mut dense = None;
         if !model.is_empty() {
-            let embedded = async {
-                let mut all = self.models.embed_many(model, &positives).await?;
-                all.extend(self.negative_vectors(model, &negatives).await?.iter().cloned());
-                Ok::<_, llm_gateway::GatewayError>(all)
-            };
-            match embedded.await {
-                Ok(all) => queries = all,
+            let queries = match self.negative_vectors(model).await {
+                Ok(queries) => queries,
                 Err(error) => {
-                    // Not stored: the next question tries again.
+                    // Not kept: the next question tries again.
                     tracing::warn!(%error, "the scope gate could not be calibrated; fixed thresholds are used");
                     return Ok(Calibration::fixed(model));
                 }
-            }
-            vectors = Some(self.scan.course_vectors(&scope, model).await?);
+            };
+            let vectors = self.scan.course_vectors(&scope, model).await?;
+            dense = Some((Dense::new(model.to_owned(), vectors, &[]), queries));
         }
         let name = model.to_owned();
-        let fitted = tokio::task::spawn_blocking(move || {
-            fit(&name, &chunks, &positives, &negatives, &queries, vectors.as_deref())
+        let calibrated = tokio::task::spawn_blocking(move || {
+            let course = Course::new(chunks);
+            let signals: Vec<Signals> = negatives()
+                .iter()
+                .enumerate()
+                .map(|(i, text)| {
+                    course.measure(
+                        text,
+                        dense
+                            .as_ref()
+                            .and_then(|(dense, queries)| queries.get(i).map(|query| dense.asked(query)))
+                            .as_ref(),
+                    )
+                })
+                .collect();
+            Calibration::on(&name, &signals)
         });
         let calibration =
-            fitted.await.map_err(|error| store::Error::Unavailable(format!("calibration stopped: {error}")))?;
+            calibrated.await.map_err(|error| store::Error::Unavailable(format!("calibration stopped: {error}")))?;
         let (institution, course, name) = (scope.institution, scope.course, model.to_owned());
         let (mark, value) = (fingerprint.to_owned(), serde_json::to_value(&calibration).unwrap_or_default());
         let stored = self
@@ -152,16 +162,12 @@ impl Assistant {
         Ok(calibration)
     }
 
-    async fn negative_vectors(
-        &self,
-        model: &str,
-        negatives: &[String],
-    ) -> Result<Arc<Vec<Vec<f32>>>, llm_gateway::GatewayError> {
+    async fn negative_vectors(&self, model: &str) -> Result<Arc<Vec<Vec<f32>>>, llm_gateway::GatewayError> {
         let mut kept = self.negatives.lock().await;
         if let Some(vectors) = kept.get(model) {
             return Ok(Arc::clone(vectors));
         }
-        let vectors = Arc::new(self.models.embed_many(model, negatives).await?);
+        let vectors = Arc::new(self.models.embed_many(model, &negatives()).await?);
         kept.insert(model.to_owned(), Arc::clone(&vectors));
         Ok(vectors)
     }
@@ -172,121 +178,53 @@ fn whole(scope: &Scope) -> Scope {
     Scope { hidden: true, ..*scope }
 }
 
-/// Headings of the course that say something, each once, evenly picked when there are many.
-fn headings(chunks: &[StoredChunk]) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let all: Vec<String> = chunks
-        .iter()
-        .filter_map(|c| c.chunk.heading_path.last())
-        .filter(|heading| !domain::text::terms(heading).is_empty() && seen.insert(heading.to_lowercase()))
-        .cloned()
-        .collect();
-    let step = all.len().div_ceil(MOST).max(1);
-    all.into_iter().step_by(step).collect()
+/// A course in memory: asked hundreds of questions in a row.
+struct Course {
+    chunks: Vec<StoredChunk>,
+    terms: Vec<HashSet<String>>,
+    outline: Vec<(usize, usize)>,
+    index: Bm25,
 }
 
-fn fit(
-    model: &str,
-    chunks: &[StoredChunk],
-    positives: &[String],
-    negatives: &[String],
-    queries: &[Vec<f32>],
-    vectors: Option<&CourseVectors>,
-) -> Calibration {
-    let index = Bm25::new(chunks.iter().map(|c| c.chunk.text.as_str()));
-    let sections = sections(chunks);
-    let position: BTreeMap<_, _> =
-        vectors.map(|v| v.ids().iter().copied().zip(0_usize..).collect()).unwrap_or_default();
-    let rows: Vec<(Vec<f64>, bool)> = positives
-        .iter()
-        .map(|text| (text, true))
-        .chain(negatives.iter().map(|text| (text, false)))
-        .enumerate()
-        .map(|(i, (text, label))| {
-            let query = queries.get(i).map(|query| unit(query));
-            let signals = measure(&index, text, query.as_deref(), chunks, &sections, vectors.zip(Some(&position)));
-            (signals.row(!model.is_empty()), label)
-        })
-        .collect();
-    let judged = held_out(&rows);
-    let mut own: Vec<f64> = judged.iter().zip(&rows).filter(|(_, (_, label))| *label).map(|(p, _)| *p).collect();
-    let others: Vec<f64> = judged.iter().zip(&rows).filter(|(_, (_, label))| !*label).map(|(p, _)| *p).collect();
-    own.sort_by(f64::total_cmp);
-    let declined_below = quantile(&own, 1.0 - KEEP);
-    let share = |n: usize, all: usize| n as f64 / all.max(1) as f64;
-    Calibration {
-        rule: Rule::Fitted { model: Logistic::fit(&rows, RIDGE) },
-        declined_below,
-        answered_from: quantile(&own, 1.0 - ANSWER).max(declined_below),
-        positives: own.len(),
-        negatives: others.len(),
-        kept: share(own.iter().filter(|p| **p >= declined_below).count(), own.len()),
-        declined: share(others.iter().filter(|p| **p < declined_below).count(), others.len()),
-        ..Calibration::fixed(model)
+impl Course {
+    fn new(chunks: Vec<StoredChunk>) -> Self {
+        let texts: Vec<String> = chunks.iter().map(|c| c.chunk.indexed_text()).collect();
+        Self {
+            index: Bm25::new(texts.iter().map(String::as_str)),
+            terms: texts.iter().map(|text| domain::text::terms(text).into_iter().collect()).collect(),
+            outline: outline(&chunks),
+            chunks,
+        }
     }
-}
 
-/// The signals of one question against the course in memory.
-fn measure(
-    index: &Bm25,
-    text: &str,
-    query: Option<&[f32]>,
-    chunks: &[StoredChunk],
-    sections: &[usize],
-    vectors: Option<(&CourseVectors, &BTreeMap<domain::ChunkId, usize>)>,
-) -> Signals {
-    let found = index.search(text);
-    let mut keys: BTreeMap<usize, (f64, f64)> = found
-        .hits
-        .iter()
-        .take(PROPOSED)
-        .map(|(key, score, matched)| (*key, (*score, covered(matched, &found.query))))
-        .collect();
-    let place =
-        |key: usize| vectors.zip(chunks.get(key)).and_then(|((v, positions), c)| Some((v, *positions.get(&c.id)?)));
-    let mut cosines: Vec<(f64, usize)> = (0..chunks.len())
-        .filter_map(|key| place(key).zip(query).map(|((v, at), query)| (f64::from(dot(v.vector(at), query)), key)))
-        .collect();
-    cosines.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    for (_, key) in cosines.iter().take(PROPOSED) {
-        keys.entry(*key).or_default();
+    /// The signals of one question, as a live one would have them.
+    fn measure(&self, question: &str, dense: Option<&Dense>) -> Signals {
+        let found = self.index.search(question);
+        let weight = weight(&found.query);
+        let words: HashMap<usize, f64> = found.hits.into_iter().collect();
+        let (mut sentences, mut cosine) = (Vec::new(), 0.0_f64);
+        let candidates: Vec<Candidate> = self
+            .chunks
+            .iter()
+            .zip(&self.outline)
+            .enumerate()
+            .map(|(key, (chunk, (section, page)))| {
+                let likeness = dense.and_then(|dense| dense.likeness(chunk)).map(|(likeness, prose)| {
+                    sentences.extend(prose);
+                    cosine = cosine.max(likeness.passage);
+                    likeness
+                });
+                let words = words.get(&key).copied().unwrap_or_default() / weight;
+                Candidate { key, section: *section, page: *page, words, likeness }
+            })
+            // A live question ranks what it found.
+            .filter(|c| c.likeness.is_some() || c.words > 0.0)
+            .collect();
+        let best: Vec<HashSet<String>> =
+            rank(&candidates).iter().take(KNOWING).filter_map(|r| self.terms.get(r.key)).cloned().collect();
+        let documents = i64::try_from(self.chunks.len()).unwrap_or(i64::MAX);
+        signals::measure(question, &found.query, &best, sentences, cosine, documents)
     }
-    let by_key: BTreeMap<usize, f64> = cosines.into_iter().map(|(cosine, key)| (key, cosine)).collect();
-    let candidates: Vec<Candidate> = keys
-        .into_iter()
-        .map(|(key, (keyword, coverage))| Candidate {
-            key,
-            section: sections.get(key).copied().unwrap_or(key),
-            keyword,
-            coverage,
-            cosine: by_key.get(&key).copied(),
-            sentence: place(key)
-                .zip(query)
-                .and_then(|((v, at), query)| v.sentences(at).map(|s| f64::from(dot(s, query))).reduce(f64::max)),
-        })
-        .collect();
-    Signals::of(&candidates, &rank(&candidates), &found.query)
-}
-
-/// The probability of each row by a fit that has not seen it.
-fn held_out(rows: &[(Vec<f64>, bool)]) -> Vec<f64> {
-    let models: Vec<Logistic> = (0..FOLDS)
-        .map(|fold| {
-            let others: Vec<_> =
-                rows.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, row)| row.clone()).collect();
-            Logistic::fit(&others, RIDGE)
-        })
-        .collect();
-    rows.iter()
-        .enumerate()
-        .map(|(i, (row, _))| models.get(i % FOLDS).map_or(0.5, |model| model.probability(row)))
-        .collect()
-}
-
-/// The value below which `share` of the sorted values lie.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let at = (share * sorted.len() as f64).floor() as usize;
-    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.5)
 }
 
 /// Whether a judgement keeps a question.

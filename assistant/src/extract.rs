@@ -203,17 +203,21 @@ fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
     chosen
 }
 
-/// Whether a sentence can be read by itself: not code, not a caption, not a question, not a scrap.
+/// Whether a sentence can be read by itself: prose, no caption, no question.
 fn stands_alone(words: &str) -> bool {
-    let scrap = words.split_whitespace().count() < 4;
     let caption = ["Listing ", "Figure ", "Table ", "Filename: ", "Example "].iter().any(|lead| {
         words.strip_prefix(lead).is_some_and(|rest| {
             *lead == "Filename: " || rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(':')
         })
     });
+    is_prose(words) && !caption && !words.ends_with('?')
+}
+
+/// Whether this is a sentence of at least four words and not code.
+pub(crate) fn is_prose(words: &str) -> bool {
     let code =
         words.contains('\n') || words.ends_with(['{', '}', ';']) || words.starts_with("$ ") || words.starts_with("//");
-    !(scrap || caption || code || words.ends_with('?'))
+    !code && words.split_whitespace().count() >= 4
 }
 
 /// Whether a sentence needs the one before.

@@ -202,7 +202,7 @@ async fn cosines(draft: &Draft, shown: &[&Passage], models: &Models, dense: Opti
         .zip(vectors)
         .map(|(claim, vector)| {
             let cited = claim.cites.iter().filter_map(|number| number.checked_sub(1).and_then(|i| shown.get(i)));
-            cited.flat_map(|passage| dense.sentence_cosines(passage.chunk.id, &vector)).reduce(f32::max)
+            cited.flat_map(|passage| dense.sentence_cosines(&passage.chunk, &vector)).reduce(f32::max)
         })
         .collect()
 }

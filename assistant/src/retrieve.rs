@@ -6,16 +6,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use domain::ChunkId;
+use domain::{ChunkId, text};
 use serde::Serialize;
 use store::Scope;
 use store::sql::chunk::{self, StoredChunk};
 use store::sql::search::{self, Keywords};
 use store::vector::{CourseVectors, VectorIndex as _};
 
-use crate::extract::Passage;
-use crate::rank::{Candidate, Ranked, rank};
-use crate::signals::Signals;
+use crate::extract::{Passage, is_prose};
+use crate::rank::{Candidate, Likeness, rank};
+use crate::signals::{self, Signals};
 use crate::{Assistant, Error, Result};
 
 /// Passages that keywords and vectors each propose.
@@ -84,7 +84,7 @@ pub struct SearchResult {
 pub(crate) struct Dense {
     model: String,
     vectors: Arc<CourseVectors>,
-    position: HashMap<ChunkId, usize>,
+    position: Arc<HashMap<ChunkId, usize>>,
     query: Vec<f32>,
 }
 
@@ -97,26 +97,60 @@ impl Retrieval {
 }
 
 impl Dense {
-    fn new(model: String, vectors: Arc<CourseVectors>, query: Vec<f32>) -> Self {
-        let position = vectors.ids().iter().copied().zip(0..).collect();
-        Self { model, vectors, position, query: unit(&query) }
+    pub(crate) fn new(model: String, vectors: Arc<CourseVectors>, query: &[f32]) -> Self {
+        let position = Arc::new(vectors.ids().iter().copied().zip(0..).collect());
+        Self { model, vectors, position, query: unit(query) }
+    }
+
+    /// The same course from another question.
+    pub(crate) fn asked(&self, query: &[f32]) -> Self {
+        Self { query: unit(query), ..self.clone() }
     }
 
     pub(crate) fn model(&self) -> &str {
         &self.model
     }
 
-    fn cosine(&self, id: ChunkId) -> Option<f64> {
-        self.position.get(&id).map(|index| f64::from(dot(self.vectors.vector(*index), &self.query)))
+    /// Cosine of each sentence of a passage with any vector.
+    pub(crate) fn sentence_cosines(&self, chunk: &StoredChunk, vector: &[f32]) -> Vec<f32> {
+        let Some(index) = self.position.get(&chunk.id) else { return Vec::new() };
+        let vector = unit(vector);
+        // After the sentences comes the heading path.
+        self.vectors.sentences(*index).take(chunk.chunk.sentences.len()).map(|s| dot(s, &vector)).collect()
     }
 
-    /// Cosine of each sentence of a passage with any vector.
-    pub(crate) fn sentence_cosines(&self, id: ChunkId, vector: &[f32]) -> Vec<f32> {
-        let vector = unit(vector);
-        self.position
-            .get(&id)
-            .map(|index| self.vectors.sentences(*index).map(|s| dot(s, &vector)).collect())
-            .unwrap_or_default()
+    /// How a passage compares with the question, and the cosines of its prose sentences.
+    pub(crate) fn likeness(&self, chunk: &StoredChunk) -> Option<(Likeness, Vec<f64>)> {
+        let index = *self.position.get(&chunk.id)?;
+        let count = chunk.chunk.sentences.len();
+        let mut prose = Vec::with_capacity(count);
+        let mut heading = None;
+        for (at, vector) in self.vectors.sentences(index).enumerate() {
+            match chunk.chunk.sentences.get(at) {
+                Some(sentence) if is_prose(chunk.chunk.sentence_text(sentence)) => {
+                    prose.push(f64::from(dot(vector, &self.query)))
+                }
+                Some(_) => {}
+                None => heading = Some(f64::from(dot(vector, &self.query))),
+            }
+        }
+        let passage = f64::from(dot(self.vectors.vector(index), &self.query));
+        Some((Likeness { passage, sentence: prose.iter().copied().reduce(f64::max), heading }, prose))
+    }
+
+    /// Passages that hold the sentences nearest to the question.
+    fn by_sentence(&self, limit: usize) -> Vec<ChunkId> {
+        let mut best: Vec<(f32, usize)> = (0..self.vectors.len())
+            .filter_map(|index| {
+                self.vectors
+                    .sentences(index)
+                    .map(|s| dot(s, &self.query))
+                    .reduce(f32::max)
+                    .map(|cosine| (cosine, index))
+            })
+            .collect();
+        best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        best.iter().take(limit).filter_map(|(_, index)| self.vectors.ids().get(*index).copied()).collect()
     }
 }
 
@@ -153,14 +187,51 @@ impl Assistant {
             Err(degraded) => (None, Vec::new(), Some(degraded)),
         };
         let mut ids: Vec<ChunkId> = keywords.hits.iter().map(|hit| hit.chunk_id).collect();
-        let known: HashSet<ChunkId> = ids.iter().copied().collect();
-        ids.extend(nearest.into_iter().filter(|id| !known.contains(id)));
+        let mut known: HashSet<ChunkId> = ids.iter().copied().collect();
+        ids.extend(nearest.into_iter().filter(|id| known.insert(*id)));
         let mut chunks = self.chunks(scope, ids).await?;
         in_document_order(&mut chunks);
-        let candidates = candidates(&chunks, &keywords, dense.as_ref());
+        let words: HashMap<ChunkId, f64> = keywords.hits.iter().map(|hit| (hit.chunk_id, hit.score)).collect();
+        let weight = weight(&keywords.query);
+        let outline = outline(&chunks);
+        let mut sentences = Vec::new();
+        let mut cosine = 0.0_f64;
+        let candidates: Vec<Candidate> = chunks
+            .iter()
+            .zip(outline)
+            .enumerate()
+            .map(|(key, (chunk, (section, page)))| {
+                let likeness = dense.as_ref().and_then(|dense| dense.likeness(chunk)).map(|(likeness, prose)| {
+                    sentences.extend(prose);
+                    cosine = cosine.max(likeness.passage);
+                    likeness
+                });
+                Candidate {
+                    key,
+                    section,
+                    page,
+                    words: words.get(&chunk.id).copied().unwrap_or_default() / weight,
+                    likeness,
+                }
+            })
+            .collect();
         let ranked = rank(&candidates);
-        let signals = Signals::of(&candidates, &ranked, &keywords.query);
-        let passages = passages(ranked.into_iter().take(limit), &chunks, dense.as_ref());
+        let best: Vec<HashSet<String>> = ranked
+            .iter()
+            .take(signals::KNOWING)
+            .filter_map(|r| chunks.get(r.key))
+            .map(|c| text::terms(&c.chunk.indexed_text()).into_iter().collect())
+            .collect();
+        let signals = signals::measure(question, &keywords.query, &best, sentences, cosine, keywords.documents);
+        let passages = ranked
+            .into_iter()
+            .take(limit)
+            .filter_map(|ranked| {
+                let chunk = chunks.get(ranked.key)?.clone();
+                let sentences = dense.as_ref().map(|d| d.sentence_cosines(&chunk, &d.query)).unwrap_or_default();
+                Some(Passage { chunk, score: ranked.score, sentences })
+            })
+            .collect();
         let model = dense.as_ref().map(|dense| dense.model.clone());
         Ok(Retrieval { passages, signals, terms: keywords.query, model, degraded, dense })
     }
@@ -223,8 +294,13 @@ impl Assistant {
                 self.scan.search(scope, &model, &query, PROPOSED).await.map_err(|_| Degraded::IndexFailed)?
             }
         };
-        let nearest = nearest.into_iter().map(|hit| hit.chunk_id).collect();
-        Ok((Dense::new(model, vectors, query), nearest))
+        let mut nearest: Vec<ChunkId> = nearest.into_iter().map(|hit| hit.chunk_id).collect();
+        let dense = Dense::new(model, vectors, &query);
+        // A scan of thousands of sentences is no work for a thread that serves requests.
+        let scanned = tokio::task::spawn_blocking(move || (dense.by_sentence(PROPOSED), dense)).await;
+        let (by_sentence, dense) = scanned.map_err(|_| Degraded::IndexFailed)?;
+        nearest.extend(by_sentence);
+        Ok((dense, nearest))
     }
 }
 
@@ -236,49 +312,21 @@ pub(crate) fn in_document_order(chunks: &mut [StoredChunk]) {
     });
 }
 
-/// Candidates over chunks in document order; the key of each is its index.
-fn candidates(chunks: &[StoredChunk], keywords: &Keywords, dense: Option<&Dense>) -> Vec<Candidate> {
-    let words: HashMap<ChunkId, (f64, f64)> =
-        keywords.hits.iter().map(|hit| (hit.chunk_id, (hit.score, covered(&hit.matched, &keywords.query)))).collect();
-    let sections = sections(chunks);
-    chunks
-        .iter()
-        .zip(sections)
-        .enumerate()
-        .map(|(key, (chunk, section))| {
-            let (keyword, coverage) = words.get(&chunk.id).copied().unwrap_or_default();
-            let sentence =
-                dense.and_then(|d| d.sentence_cosines(chunk.id, &d.query).into_iter().reduce(f32::max)).map(f64::from);
-            Candidate { key, section, keyword, coverage, cosine: dense.and_then(|d| d.cosine(chunk.id)), sentence }
-        })
-        .collect()
-}
-
-/// Share of the question's weight that the matched terms carry.
-pub(crate) fn covered(matched: &[String], query: &[(String, f64, bool)]) -> f64 {
+/// The weight of all of a question's words; 1 when it has none.
+pub(crate) fn weight(query: &[(String, f64, bool)]) -> f64 {
     let total: f64 = query.iter().map(|(_, idf, _)| idf).sum();
-    let held: f64 = query.iter().filter(|(term, ..)| matched.contains(term)).map(|(_, idf, _)| idf).sum();
-    if total > 0.0 { held / total } else { 0.0 }
+    if total > 0.0 { total } else { 1.0 }
 }
 
-/// The number of each chunk's section: same document, same heading path.
-pub(crate) fn sections(chunks: &[StoredChunk]) -> Vec<usize> {
-    let mut numbers = HashMap::new();
+/// Numbers of the section (same document, same heading path) and of the document of each chunk.
+pub(crate) fn outline(chunks: &[StoredChunk]) -> Vec<(usize, usize)> {
+    let (mut sections, mut pages) = (HashMap::new(), HashMap::new());
     chunks
         .iter()
         .map(|c| {
-            let next = numbers.len();
-            *numbers.entry((c.document_id, c.chunk.heading_path.as_slice())).or_insert(next)
-        })
-        .collect()
-}
-
-fn passages(ranked: impl Iterator<Item = Ranked>, chunks: &[StoredChunk], dense: Option<&Dense>) -> Vec<Passage> {
-    ranked
-        .filter_map(|ranked| {
-            let chunk = chunks.get(ranked.candidate.key)?.clone();
-            let sentences = dense.map(|d| d.sentence_cosines(chunk.id, &d.query)).unwrap_or_default();
-            Some(Passage { chunk, score: ranked.score, sentences })
+            let (section, page) = (sections.len(), pages.len());
+            let section = *sections.entry((c.document_id, c.chunk.heading_path.as_slice())).or_insert(section);
+            (section, *pages.entry(c.document_id).or_insert(page))
         })
         .collect()
 }

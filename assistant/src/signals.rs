@@ -1,76 +1,156 @@
-//! What tells whether a question is about this course: eight numbers, measured on one retrieval.
+//! What tells whether a question is about this course, measured on one retrieval.
 //!
-//! They say whether the course speaks of the subject, not whether the first passage is right.
+//! The signals say whether the course speaks of the subject, not whether the first passage is right.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use domain::text;
 use serde::{Deserialize, Serialize};
 
-use crate::rank::{Candidate, Ranked};
+/// Sentences whose likeness counts.
+const SENTENCES: usize = 5;
+/// Passages that may know a word of the question.
+pub(crate) const KNOWING: usize = 5;
+/// Passages that cover its words, when there is no model.
+const COVERING: usize = 3;
+/// A word that the course has, though not in the best passages, is new by this much at most.
+const KNOWN_ELSEWHERE: f64 = 0.75;
+/// More new words than this change nothing.
+const MOST_NOVEL: f64 = 2.0;
 
-/// The measured signals. Without a model the cosines are 0.
+/// The measured signals.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Signals {
-    /// Highest cosine of a passage.
+    /// Mean of the five highest cosines of a sentence of the course; 0 without a model.
+    pub support: f64,
+    /// Highest cosine of a passage; 0 without a model.
     pub cosine: f64,
-    /// Mean of the five highest.
-    pub cosine_five: f64,
-    /// Highest cosine of a sentence among the first ten.
-    pub sentence: f64,
-    /// Share of the question's weight that the first passage holds.
+    /// How much of the question is in rare words that the best passages do not hold, 0 to 2.
+    pub novelty: f64,
+    /// Share of the weight of the question's words that the three best passages hold.
     pub coverage: f64,
-    /// The best such share among the first five.
-    pub coverage_best: f64,
-    /// Highest BM25 over the question's weight.
-    pub keyword: f64,
-    /// Share of the question's weight in words that the course does not have.
-    pub unseen: f64,
-    /// Share of the ten nearest that are also among the ten best by keyword.
-    pub overlap: f64,
+    /// Whether anything was found.
+    pub found: bool,
 }
 
-impl Signals {
-    /// Measures them.
-    #[must_use]
-    pub fn of(candidates: &[Candidate], ranked: &[Ranked], query: &[(String, f64, bool)]) -> Self {
-        let total: f64 = query.iter().map(|(_, idf, _)| idf).sum();
-        let share = |part: f64| if total > 0.0 { part / total } else { 0.0 };
-        let mut cosines: Vec<(f64, usize)> =
-            candidates.iter().filter_map(|c| c.cosine.map(|cosine| (cosine, c.key))).collect();
-        cosines.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let mut keywords: Vec<(f64, usize)> =
-            candidates.iter().filter(|c| c.keyword > 0.0).map(|c| (c.keyword, c.key)).collect();
-        keywords.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let first_keywords: Vec<usize> = keywords.iter().take(10).map(|(_, key)| *key).collect();
-        let both = cosines.iter().take(10).filter(|(_, key)| first_keywords.contains(key)).count();
-        let five = cosines.len().clamp(1, 5) as f64;
-        Self {
-            cosine: cosines.first().map_or(0.0, |(cosine, _)| *cosine),
-            cosine_five: cosines.iter().take(5).map(|(cosine, _)| cosine).sum::<f64>() / five,
-            sentence: ranked.iter().take(10).filter_map(|r| r.candidate.sentence).fold(0.0, f64::max),
-            coverage: ranked.first().map_or(0.0, |r| r.candidate.coverage),
-            coverage_best: ranked.iter().take(5).map(|r| r.candidate.coverage).fold(0.0, f64::max),
-            keyword: share(keywords.first().map_or(0.0, |(score, _)| *score)),
-            unseen: share(query.iter().filter(|(.., seen)| !seen).map(|(_, idf, _)| idf).sum()),
-            overlap: both as f64 / 10.0,
+/// The question's words: term, weight (idf), whether the course has it.
+pub(crate) type Terms = [(String, f64, bool)];
+
+/// Measures novelty and coverage on the terms of the best passages, best first.
+#[must_use]
+pub(crate) fn measure(
+    question: &str,
+    query: &Terms,
+    best: &[HashSet<String>],
+    mut sentences: Vec<f64>,
+    cosine: f64,
+    documents: i64,
+) -> Signals {
+    sentences.sort_by(|a, b| b.total_cmp(a));
+    sentences.truncate(SENTENCES);
+    let support = if sentences.is_empty() { 0.0 } else { sentences.iter().sum::<f64>() / sentences.len() as f64 };
+    let total: f64 = query.iter().map(|(_, idf, _)| idf).sum();
+    let held = |term: &str| best.iter().take(COVERING).any(|terms| terms.contains(term));
+    let covered: f64 = query.iter().filter(|(term, ..)| held(term)).map(|(_, idf, _)| idf).sum();
+    Signals {
+        support,
+        cosine,
+        novelty: novelty(question, query, best, documents),
+        coverage: if total > 0.0 { covered / total } else { 0.0 },
+        found: !best.is_empty(),
+    }
+}
+
+fn novelty(question: &str, query: &Terms, best: &[HashSet<String>], documents: i64) -> f64 {
+    let weights: HashMap<&str, (f64, bool)> =
+        query.iter().map(|(term, idf, seen)| (term.as_str(), (*idf, *seen))).collect();
+    let most = (documents.max(0) as f64 + 1.5).ln().max(1e-9);
+    let mut sum = 0.0;
+    let mut before = "";
+    for (start, word) in tokens(question) {
+        let opens = {
+            before = question.get(..start).unwrap_or(before).trim_end();
+            before.is_empty() || before.ends_with(['.', '?', '!', ':'])
+        };
+        let lower = word.to_lowercase();
+        if text::is_stop_word(&lower) || word.chars().all(|c| c.is_ascii_digit()) {
+            continue;
+        }
+        let Some(term) = text::terms(word).into_iter().next() else { continue };
+        if best.iter().take(KNOWING).any(|terms| terms.contains(&term)) {
+            continue;
+        }
+        let rarity = if proper(word, opens) { 1.0 } else { rarity(&lower) };
+        let unknown = match weights.get(term.as_str()) {
+            Some((idf, true)) => KNOWN_ELSEWHERE * idf / most,
+            _ => 1.0,
+        };
+        sum += rarity * unknown;
+    }
+    sum.min(MOST_NOVEL)
+}
+
+/// Words with their first byte: letters and digits, joined by single underscores.
+fn tokens(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (c.is_alphanumeric() || c == '_', start) {
+            (true, None) => start = Some(at),
+            (false, Some(from)) => {
+                let word = text.get(from..at).unwrap_or_default();
+                let lead = word.len() - word.trim_start_matches('_').len();
+                let bare = word.trim_matches('_');
+                if !bare.is_empty() {
+                    found.push((from + lead, bare));
+                }
+                start = None;
+            }
+            _ => {}
         }
     }
+    found
+}
 
-    /// The numbers for the fit; with keywords alone those that need no model.
-    #[must_use]
-    pub fn row(&self, with_model: bool) -> Vec<f64> {
-        if with_model {
-            vec![
-                self.cosine,
-                self.cosine_five,
-                self.sentence,
-                self.coverage,
-                self.coverage_best,
-                self.keyword,
-                self.unseen,
-                self.overlap,
-            ]
-        } else {
-            vec![self.coverage, self.coverage_best, self.keyword, self.unseen]
-        }
+/// A name: capitals, digits or `_` inside, or a capital where no sentence begins.
+fn proper(word: &str, opens: bool) -> bool {
+    let mut chars = word.chars();
+    let first = chars.next().is_some_and(char::is_uppercase);
+    let rest = chars.as_str();
+    !rest.is_empty()
+        && (rest.contains(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') || first && !opens)
+}
+
+/// 0 for a common English word, 1 for a rare one.
+fn rarity(lower: &str) -> f64 {
+    RANKS.get(lower).map_or(1.0, |rank| ((f64::from(*rank) - 6_000.0) / 14_000.0).clamp(0.0, 1.0))
+}
+
+/// Words by how common they are; the first line has rank 1000.
+static RANKS: LazyLock<HashMap<&'static str, u32>> = LazyLock::new(|| {
+    include_str!("../data/word-ranks.txt").lines().zip(1_000..).filter(|(word, _)| !word.is_empty()).collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_name_is_novel_and_common_words_are_not() {
+        let query =
+            [("python".to_owned(), 6.0, false), ("decor".to_owned(), 6.0, false), ("work".to_owned(), 2.0, true)];
+        let best = [HashSet::from(["work".to_owned()])];
+        let novelty = |question| measure(question, &query, &best, vec![0.5], 0.5, 400).novelty;
+        assert!(novelty("How do decorators work in Python?") > 1.0);
+        assert!(novelty("How does it work?") < 1e-9);
+        assert!(rarity("house") < 1e-9 && rarity("kubernetes") > 0.99);
+    }
+
+    #[test]
+    fn names_are_known_by_their_letters() {
+        assert!(proper("sqlx2", true) && proper("GPU", true) && proper("Go", false));
+        assert!(!proper("Why", true) && !proper("I", false) && !proper("loop", false));
     }
 }
