@@ -38,13 +38,13 @@ impl Cache {
     /// The folder that the environment names.
     #[must_use]
     pub fn from_environment() -> Self {
-        Self { root: config::model_dir(), onnxruntime: config::onnxruntime() }
+        Self::at(config::model_dir())
     }
 
-    /// A folder of the caller's choice, without an outside library.
+    /// A folder of the caller's choice; the library that the environment names still goes first.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), onnxruntime: None }
+        Self { root: root.into(), onnxruntime: config::onnxruntime() }
     }
 
     /// The same folder with a library of the caller's choice.

@@ -11,6 +11,8 @@ pub mod dial;
 pub mod error;
 pub mod open;
 pub mod pool;
+pub mod probe;
+pub mod pull;
 pub mod tokenize;
 pub mod worker;
 

@@ -71,7 +71,7 @@ pub struct Opened {
     /// The engine that was taken.
     pub engine: Engine,
     /// Why something better was not taken, for people.
-    pub notes: Vec<String>,
+    pub notices: Vec<String>,
 }
 
 /// Checks and loads the embedding model; takes up to seconds, so call it off the runtime's threads.
@@ -81,7 +81,7 @@ pub struct Opened {
 pub fn open_embedding(cache: &Cache, catalog: &Catalog, settings: &Settings) -> Result<Opened, Error> {
     let model = catalog.model("minilm")?;
     let cores = settings.threads.unwrap_or_else(config::cores).max(1);
-    let mut notes = Vec::new();
+    let mut notices = Vec::new();
     if settings.engine != Some(Engine::Candle) {
         match open_onnx(cache, catalog, model, settings.precision, cores) {
             Ok(backend) => {
@@ -90,7 +90,7 @@ pub fn open_embedding(cache: &Cache, catalog: &Catalog, settings: &Settings) -> 
                     backend,
                     model: model.id_of(settings.precision.name()),
                     engine: Engine::Onnx,
-                    notes,
+                    notices,
                 });
             }
             // What an attacker may have exchanged is never worked around in silence.
@@ -99,14 +99,14 @@ pub fn open_embedding(cache: &Cache, catalog: &Catalog, settings: &Settings) -> 
                 return Err(error);
             }
             Err(error) => {
-                notes.push(format!("ONNX Runtime is not used: {error}; candle serves the same vectors, slower"))
+                notices.push(format!("ONNX Runtime is not used: {error}; candle serves the same vectors, slower"))
             }
         }
     } else if settings.precision == Precision::Int8 {
         return Err(Error::load("the model", "candle has no int8; choose fp32 or ONNX Runtime"));
     }
     let backend = Arc::new(open_candle(cache, model, cores)?);
-    Ok(Opened { backend, model: model.id_of("fp32"), engine: Engine::Candle, notes })
+    Ok(Opened { backend, model: model.id_of("fp32"), engine: Engine::Candle, notices })
 }
 
 fn open_onnx(

@@ -66,7 +66,7 @@ fn model(config: &Config) -> Check {
     let opened = Catalog::built_in().and_then(|catalog| llm_worker::open_embedding(&cache, &catalog, &llm_worker::Settings::default()));
     match opened {
         Ok(opened) if opened.engine == Engine::Onnx => Check { name, state: "ok", detail: format!("{} by ONNX Runtime", opened.model) },
-        Ok(opened) => Check { name, state: "degraded", detail: format!("{} by candle: {}", opened.model, opened.notes.join("; ")) },
+        Ok(opened) => Check { name, state: "degraded", detail: format!("{} by candle: {}", opened.model, opened.notices.join("; ")) },
         Err(error) => Check { name, state: "missing", detail: format!("keyword search only; fetch it with: lyceum model pull ({error})") },
     }
 }
