@@ -1,9 +1,13 @@
 //! Turns sources (folders, git, SCORM, documents, video) into courses of chunks with places.
 //!
 //! Parsers are pure functions from bytes to [`domain::document::Document`]; the hostile formats run
-//! in a child process ([`sandbox`]). Answering and calibrating belong to the assistant.
+//! in a child process ([`sandbox`]). [`Pipeline`] drives the stages through the store's queue.
+//! Answering and calibrating belong to the assistant.
 
 pub mod chunk;
 pub mod parse;
+pub mod pipeline;
 pub mod sandbox;
 pub mod source;
+
+pub use pipeline::{AfterIndex, IngestRequest, Pipeline, Plan, Progress};

@@ -1,0 +1,352 @@
+//! The stages of an ingestion as jobs of the durable queue.
+//!
+//! Each stage is idempotent and checkpointed; the job of the next one is written in the transaction
+//! that ends this one. A run that was killed goes on where its last checkpoint stood.
+
+mod chunk;
+mod embed;
+mod fetch;
+mod index;
+mod publish;
+mod run;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use domain::ingestion::{Report, SourceKind, Stage};
+use domain::policy::Actor;
+use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, UserId};
+use llm_gateway::Gateway;
+use school::School;
+use school::course::NewCourse;
+use school::ingestion::{Location, StartRequest, Starter};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::blob::Blobs;
+use store::queue::Queue;
+use store::vector::VectorIndex;
+use store::{Scope, Store, sql};
+
+use crate::sandbox::Sandbox;
+use crate::source::{self, Place};
+pub(crate) use run::Step;
+
+/// What happens once the vectors of a course are complete, such as fitting its scope gate.
+#[async_trait]
+pub trait AfterIndex: Send + Sync {
+    /// The course's text has changed and is searchable.
+    async fn indexed(&self, scope: Scope) -> Result<(), String>;
+}
+
+/// What to ingest, as the command line asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestRequest {
+    /// Slug of the course; it is made when it is not there.
+    pub course: String,
+    /// What kind of source.
+    pub kind: SourceKind,
+    /// Path or https address.
+    pub origin: String,
+    /// Captions of a recording.
+    pub captions: Option<PathBuf>,
+    /// Paths of this machine may be read.
+    pub local: bool,
+}
+
+/// What an ingestion would bring, read without writing anything.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Name of the source.
+    pub title: String,
+    /// Commit of a git source.
+    pub commit: Option<String>,
+    /// Fingerprint of its content.
+    pub fingerprint: String,
+    /// Modules, each with the paths of its lessons.
+    pub modules: Vec<source::Module>,
+    /// Number of documents.
+    pub documents: usize,
+    /// What a reader should know.
+    pub warnings: Vec<domain::document::Warning>,
+    /// What could not be read.
+    pub failures: Vec<(String, domain::ingestion::Failure)>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Name of the stage.
+    pub stage: String,
+    /// Units that are done.
+    pub done: i64,
+    /// Units that there are.
+    pub total: i64,
+    /// Estimate of what is left of this stage.
+    pub eta_seconds: Option<f64>,
+}
+
+/// The request as its ingestion row keeps it, so that another process can go on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Request {
+    pub(crate) kind: SourceKind,
+    pub(crate) place: Place,
+    /// Uploaded files, removed once they are taken over.
+    #[serde(default)]
+    pub(crate) uploads: Vec<PathBuf>,
+}
+
+pub(crate) struct Parts {
+    pub(crate) school: School,
+    pub(crate) store: Store,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) gateway: Gateway,
+    pub(crate) index: Arc<dyn VectorIndex>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) after: Option<Arc<dyn AfterIndex>>,
+}
+
+/// The ingestion pipeline. Cheap to clone.
+#[derive(Clone)]
+pub struct Pipeline {
+    parts: Arc<Parts>,
+}
+
+impl Pipeline {
+    /// A pipeline over opened parts.
+    #[must_use]
+    pub fn new(
+        school: School,
+        store: Store,
+        blobs: Arc<dyn Blobs>,
+        gateway: Gateway,
+        index: Arc<dyn VectorIndex>,
+    ) -> Self {
+        let parts = Parts { school, store, blobs, gateway, index, sandbox: Sandbox::default(), after: None };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The same pipeline with something to do after each indexing. Call it before [`Self::register`].
+    #[must_use]
+    pub fn with_after_index(self, after: Arc<dyn AfterIndex>) -> Self {
+        self.changed(|parts| parts.after = Some(after))
+    }
+
+    /// The same pipeline with another parser sandbox. Call it before [`Self::register`].
+    #[must_use]
+    pub fn with_sandbox(self, sandbox: Sandbox) -> Self {
+        self.changed(|parts| parts.sandbox = sandbox)
+    }
+
+    fn changed(self, change: impl FnOnce(&mut Parts)) -> Self {
+        let old = &self.parts;
+        let mut parts = Parts {
+            school: old.school.clone(),
+            store: old.store.clone(),
+            blobs: old.blobs.clone(),
+            gateway: old.gateway.clone(),
+            index: old.index.clone(),
+            sandbox: old.sandbox.clone(),
+            after: old.after.clone(),
+        };
+        change(&mut parts);
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Serves the stages' jobs with this pipeline.
+    pub fn register(&self, queue: &mut Queue) {
+        fetch::clean_scratch(&self.parts);
+        for stage in Stage::ALL {
+            queue.handle(run::kind(stage), Arc::new(Step { parts: self.parts.clone(), stage }));
+        }
+    }
+
+    /// Starts a run, or attaches to the unfinished one of the same source; the course is made when it is not there.
+    ///
+    /// # Errors
+    /// Refused by policy, a bad slug, or the database is gone.
+    pub async fn start(&self, actor: &Actor, request: IngestRequest) -> Result<IngestionId, Error> {
+        let course = match self.parts.school.course().by_slug(actor, actor.institution, &request.course).await {
+            Ok(course) => course,
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let title = crate::parse::title_of_path(&request.course);
+                let new = NewCourse { title, slug: Some(request.course.clone()), ..NewCourse::default() };
+                self.parts.school.course().create(actor, actor.institution, new).await?
+            }
+            Err(error) => return Err(error),
+        };
+        // Listing needs the same right as ingesting and answers in the same words.
+        self.parts.school.ingestion().list(actor, course.id).await?;
+        let origin = canonical(&request.origin);
+        let captions = request.captions.map(|path| PathBuf::from(canonical(&path.to_string_lossy())));
+        let place = Place { origin: origin.clone(), name: None, captions, local: request.local };
+        let request = Request { kind: request.kind, place, uploads: Vec::new() };
+        self.begin(course.institution_id, course.id, &origin, request, actor.user_id).await
+    }
+
+    /// What [`Self::start`] would bring; reads the source and writes nothing.
+    ///
+    /// # Errors
+    /// The source's typed failure, as a validation error with its code.
+    pub async fn plan(&self, actor: &Actor, request: &IngestRequest) -> Result<Plan, Error> {
+        match self.parts.school.course().by_slug(actor, actor.institution, &request.course).await {
+            Ok(course) => {
+                self.parts.school.ingestion().list(actor, course.id).await?;
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let place = Place {
+            origin: request.origin.clone(),
+            name: None,
+            captions: request.captions.clone(),
+            local: request.local,
+        };
+        let scratch = fetch::scratch(&self.parts).map_err(as_error)?;
+        let read = async { source::of(request.kind)?.fetch(&place, &self.parts.sandbox, scratch.path()).await };
+        let fetched = read.await.map_err(as_error)?;
+        Ok(Plan {
+            title: fetched.outline.title.clone(),
+            commit: fetched.commit.clone(),
+            fingerprint: fetched.fingerprint(),
+            documents: fetched.documents.len(),
+            modules: fetched.outline.modules,
+            warnings: fetched.warnings,
+            failures: fetched.outline.failures,
+        })
+    }
+
+    async fn begin(
+        &self,
+        institution: InstitutionId,
+        course: CourseId,
+        origin: &str,
+        request: Request,
+        user: Option<UserId>,
+    ) -> Result<IngestionId, Error> {
+        let title = crate::parse::title_of_path(origin);
+        let origin = origin.to_owned();
+        let written = self.parts.store.write(move |tx| {
+            Box::pin(async move {
+                let source =
+                    sql::source::find_or_create(tx, institution, course, request.kind, &origin, &title).await?;
+                if let Some(running) = sql::ingestion::running(tx, institution, source).await?.pop() {
+                    // Revives a dead job of the stage; a live one is left alone.
+                    run::enqueue(tx, institution, running.id, running.stage, &json!({})).await?;
+                    return Ok(running.id);
+                }
+                let row = serde_json::to_value(&request)
+                    .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+                let id = sql::ingestion::create(tx, institution, course, source, &row, user).await?;
+                run::enqueue(tx, institution, id, Stage::Fetch, &json!({})).await?;
+                Ok(id)
+            })
+        });
+        Ok(written.await?)
+    }
+
+    /// Waits for the end of a run and yields its report; `on_progress` sees each step of it.
+    ///
+    /// # Errors
+    /// Not found when the caller may not see the run, or the database is gone.
+    pub async fn wait(
+        &self,
+        actor: &Actor,
+        id: IngestionId,
+        mut on_progress: impl FnMut(&Progress),
+    ) -> Result<Report, Error> {
+        let mut seen: Option<(Stage, i64, i64)> = None;
+        let mut stage_began = (Instant::now(), 0);
+        let mut checked = Instant::now();
+        loop {
+            let found = self.parts.school.ingestion().get(actor, id).await?;
+            if seen != Some((found.stage, found.done, found.total)) {
+                if seen.is_none_or(|(stage, ..)| stage != found.stage) {
+                    stage_began = (Instant::now(), found.done);
+                }
+                seen = Some((found.stage, found.done, found.total));
+                on_progress(&progress(&found, stage_began));
+            }
+            if let Some(report) = found.report() {
+                return Ok(report);
+            }
+            if checked.elapsed() > Duration::from_secs(2) {
+                checked = Instant::now();
+                run::bury(&self.parts, &found).await?;
+            }
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+    }
+
+    /// Makes sure that every unfinished run has a live job: for the start of a process. Yields how many there are.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub async fn resume_all(&self) -> Result<usize, Error> {
+        let resumed = self.parts.store.write(|tx| {
+            Box::pin(async move {
+                let mut count = 0;
+                for institution in sql::institution::list(tx).await? {
+                    for unfinished in sql::ingestion::unfinished(tx, institution.id).await? {
+                        run::enqueue(tx, institution.id, unfinished.id, unfinished.stage, &json!({})).await?;
+                        count += 1;
+                    }
+                }
+                Ok(count)
+            })
+        });
+        Ok(resumed.await?)
+    }
+}
+
+fn progress(found: &sql::ingestion::Ingestion, (began, first): (Instant, i64)) -> Progress {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let eta = (found.done > first && found.total >= found.done)
+        .then(|| began.elapsed().as_secs_f64() / (found.done - first) as f64 * (found.total - found.done) as f64);
+    Progress { stage: found.stage.as_str().to_owned(), done: found.done, total: found.total, eta_seconds: eta }
+}
+
+/// One spelling for a path, so that the same folder is the same source.
+fn canonical(origin: &str) -> String {
+    if origin.contains("://") {
+        return origin.trim_end_matches('/').to_owned();
+    }
+    std::fs::canonicalize(origin).map_or_else(|_| origin.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+fn as_error(failure: domain::ingestion::Failure) -> Error {
+    let kind = if failure.code == domain::ingestion::failure::NOT_FOUND {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::ValidationError
+    };
+    Error::new(kind, failure.message).with_code(failure.code)
+}
+
+#[async_trait]
+impl Starter for Pipeline {
+    async fn start(&self, actor: &Actor, request: StartRequest) -> Result<IngestionId, Error> {
+        let (origin, asked) = match request.location {
+            Location::Url(url) => {
+                let origin = canonical(&url);
+                let place = Place { origin: origin.clone(), name: None, captions: None, local: false };
+                (origin, Request { kind: request.kind, place, uploads: Vec::new() })
+            }
+            Location::Upload { path, name, captions } => {
+                let place = Place {
+                    origin: path.to_string_lossy().into_owned(),
+                    name: Some(name.clone()),
+                    captions: captions.clone(),
+                    local: true,
+                };
+                let uploads = std::iter::once(path).chain(captions).collect();
+                (format!("upload:{name}"), Request { kind: request.kind, place, uploads })
+            }
+        };
+        self.begin(request.institution, request.course, &origin, asked, actor.user_id).await
+    }
+}

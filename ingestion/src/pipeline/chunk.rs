@@ -1,0 +1,275 @@
+//! Stage `chunk`: documents to blocks to chunks, each document with its own outcome.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use domain::chunk::Chunk;
+use domain::document::{Document, DocumentKind, Warning};
+use domain::ingestion::{Failure, Stage, failure};
+use serde_json::json;
+use store::queue::{Completion, JobError};
+use store::sql::document::Document as Row;
+use store::{blob, sql};
+
+use super::Request;
+use super::run::{CHECKPOINT_CHUNKS, CHECKPOINT_SECONDS, Outcomes, Run};
+use crate::parse::markdown::Files;
+use crate::parse::{self, Format};
+use crate::sandbox::Input;
+
+/// Documents parsed by one child process before their chunks are written.
+const AT_ONCE: usize = 16;
+/// Room for the chunks of a document in the numbers of its version.
+const STRIDE: i64 = 1 << 20;
+
+struct Included(HashMap<String, String>);
+
+impl Files for Included {
+    fn read(&self, path: &str) -> Option<String> {
+        self.0.get(path).cloned()
+    }
+}
+
+/// A parsed document on its way into rows.
+struct Parsed {
+    row: Row,
+    outcome: Result<(String, Vec<Warning>, Vec<Chunk>), Failure>,
+}
+
+impl Run<'_> {
+    pub(super) async fn chunk(&self) -> Outcomes<Completion> {
+        if let Ok(request) = serde_json::from_value::<Request>(self.ingestion.request.clone()) {
+            request.uploads.iter().for_each(|path| super::fetch::remove_upload(path));
+        }
+        let (_, outline) = self.outline().await?;
+        let mut chapters: HashMap<String, String> = HashMap::new();
+        for module in outline.modules.iter().filter(|module| module.chapter) {
+            for lesson in &module.lessons {
+                chapters.extend(module.title.clone().map(|title| (lesson.path.clone(), title)));
+            }
+        }
+        let documents = self.documents().await?;
+        let total = i64::try_from(documents.len()).unwrap_or(i64::MAX);
+        let waiting: Vec<Row> = documents.iter().filter(|document| document.state == "fetched").cloned().collect();
+        let mut done = total - i64::try_from(waiting.len()).unwrap_or(0);
+        if waiting.iter().any(|row| hostile(row)) {
+            let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
+            if let Some(reduced) = self.reduced().await {
+                self.lease
+                    .checkpoint(move |tx| {
+                        Box::pin(async move { sql::ingestion::add_warnings(tx, institution, id, &[reduced]).await })
+                    })
+                    .await?;
+            }
+        }
+        let mut batch = Batch { since: Instant::now(), parsed: Vec::new(), chunks: 0 };
+        for group in waiting.chunks(AT_ONCE) {
+            for parsed in self.parse(group, &chapters).await? {
+                self.check_stopping()?;
+                batch.chunks += parsed.outcome.as_ref().map_or(0, |(_, _, chunks)| chunks.len());
+                batch.parsed.push(parsed);
+                done += 1;
+                if batch.chunks >= CHECKPOINT_CHUNKS || batch.since.elapsed().as_secs_f64() >= CHECKPOINT_SECONDS {
+                    self.write(&mut batch, done, total).await?;
+                }
+            }
+        }
+        self.write(&mut batch, total, total).await?;
+        let documents = self.documents().await?;
+        if documents.iter().all(|document| document.state == "failed") {
+            let only = documents.into_iter().next().and_then(|document| document.error);
+            let first = only.or_else(|| outline.failures.into_iter().next().map(|(_, failure)| failure));
+            return Err(first
+                .unwrap_or_else(|| Failure::new(failure::EMPTY, "the source has no document that could be read"))
+                .into());
+        }
+        let outcome = if documents.iter().any(|document| document.state == "failed") { "partial" } else { "succeeded" };
+        Ok(self.next(Stage::Publish, outcome, json!({})))
+    }
+
+    /// Parses a group of documents: the hostile formats in one child, the others here.
+    async fn parse(&self, group: &[Row], chapters: &HashMap<String, String>) -> Outcomes<Vec<Parsed>> {
+        let mut plain: HashMap<usize, Result<Document, Failure>> = HashMap::new();
+        let mut inputs = Vec::new();
+        let mut places = Vec::new();
+        for (index, row) in group.iter().enumerate() {
+            let bytes =
+                match blob::fetch(&self.parts.store, self.parts.blobs.as_ref(), row.institution_id, &row.blob_sha256)
+                    .await
+                {
+                    Ok(bytes) => bytes,
+                    Err(error) => return Err(JobError::from(error).into()),
+                };
+            match format(row) {
+                Some(format) if format.hostile() => {
+                    inputs.push(Input { format, path: row.path.clone(), bytes: bytes.to_vec() });
+                    places.push(index);
+                }
+                Some(format) => {
+                    let included = self.included(row).await?;
+                    let path = row.path.clone();
+                    let parsed = crate::source::blocking(move || match format {
+                        Format::Markdown => parse::markdown::parse(&path, &parse::text(&path, &bytes)?, &included),
+                        other => parse::document(other, &path, &bytes),
+                    });
+                    plain.insert(index, parsed.await);
+                }
+                None => {
+                    let message = format!("\"{}\" is not a format that we read", row.path);
+                    plain.insert(index, Err(Failure::new(failure::UNSUPPORTED_FORMAT, message)));
+                }
+            }
+        }
+        for (index, outcome) in places.into_iter().zip(self.parts.sandbox.parse(inputs).await) {
+            plain.insert(index, outcome);
+        }
+        let mut parsed = Vec::with_capacity(group.len());
+        for (index, row) in group.iter().enumerate() {
+            let outcome = plain
+                .remove(&index)
+                .unwrap_or_else(|| Err(Failure::new(failure::INTERNAL, "the parser gave no answer")));
+            let prefix: Vec<String> = chapters.get(&row.path).cloned().into_iter().collect();
+            let kind = row.kind;
+            let cut = crate::source::blocking(move || {
+                let mut document = outcome?;
+                document.kind = kind;
+                let chunks = crate::chunk::chunks(&document, &prefix);
+                Ok((document, chunks))
+            });
+            let outcome = cut.await.map(|(document, chunks)| {
+                let warnings = warnings(&document, &chunks);
+                (document.title, warnings, chunks)
+            });
+            parsed.push(Parsed { row: row.clone(), outcome });
+        }
+        Ok(parsed)
+    }
+
+    /// The files that a document includes, as the fetch kept them.
+    async fn included(&self, row: &Row) -> Outcomes<Included> {
+        let mut files = HashMap::new();
+        for (path, sha256) in row.extra.get("includes").and_then(|files| files.as_object()).into_iter().flatten() {
+            let Some(sha256) = sha256.as_str() else { continue };
+            // One that was collected meanwhile is an include without a file, which is counted.
+            if let Ok(bytes) =
+                blob::fetch(&self.parts.store, self.parts.blobs.as_ref(), row.institution_id, sha256).await
+                && let Ok(text) = parse::text(path, &bytes)
+            {
+                files.insert(path.clone(), text);
+            }
+        }
+        Ok(Included(files))
+    }
+
+    /// Commits what was parsed: at most so many chunks in a transaction, a document's state with its last ones.
+    async fn write(&self, batch: &mut Batch, done: i64, total: i64) -> Outcomes<()> {
+        batch.chunks = 0;
+        let run = &self.ingestion;
+        let (institution, course, source, version, id) =
+            (run.institution_id, run.course_id, run.source_id, self.version()?, run.id);
+        let mut room: Vec<Write> = Vec::new();
+        let mut count = 0;
+        let mut groups: Vec<Vec<Write>> = Vec::new();
+        for Parsed { row, outcome } in std::mem::take(&mut batch.parsed) {
+            match outcome {
+                Err(failure) => room.push(Write { row, first: 0, chunks: Vec::new(), end: Some(End::Failed(failure)) }),
+                Ok((title, warnings, chunks)) => {
+                    let mut first = row.position * STRIDE;
+                    let mut rest = chunks.as_slice();
+                    while rest.len() > CHECKPOINT_CHUNKS - count {
+                        let (now, later) = rest.split_at(CHECKPOINT_CHUNKS - count);
+                        room.push(Write { row: row.clone(), first, chunks: now.to_vec(), end: None });
+                        groups.push(std::mem::take(&mut room));
+                        first += i64::try_from(now.len()).unwrap_or(0);
+                        (rest, count) = (later, 0);
+                    }
+                    count += rest.len();
+                    room.push(Write { row, first, chunks: rest.to_vec(), end: Some(End::Chunked(title, warnings)) });
+                }
+            }
+        }
+        groups.push(room);
+        for group in groups {
+            self.lease
+                .checkpoint(move |tx| {
+                    Box::pin(async move {
+                        for write in &group {
+                            let document = write.row.id;
+                            sql::chunk::insert_many(
+                                tx,
+                                institution,
+                                course,
+                                source,
+                                version,
+                                document,
+                                write.first,
+                                &write.chunks,
+                            )
+                            .await?;
+                            match &write.end {
+                                Some(End::Chunked(title, warnings)) => {
+                                    sql::document::set_chunked(tx, institution, document, title, warnings).await?;
+                                    if !warnings.is_empty() {
+                                        sql::ingestion::add_warnings(tx, institution, id, warnings).await?;
+                                    }
+                                }
+                                Some(End::Failed(failure)) => {
+                                    sql::document::set_failed(tx, institution, document, failure).await?
+                                }
+                                None => {}
+                            }
+                        }
+                        sql::ingestion::progress(tx, institution, id, Stage::Chunk, done, total).await
+                    })
+                })
+                .await?;
+        }
+        batch.since = Instant::now();
+        Ok(())
+    }
+}
+
+struct Batch {
+    since: Instant,
+    parsed: Vec<Parsed>,
+    chunks: usize,
+}
+
+struct Write {
+    row: Row,
+    first: i64,
+    chunks: Vec<Chunk>,
+    end: Option<End>,
+}
+
+enum End {
+    Chunked(String, Vec<Warning>),
+    Failed(Failure),
+}
+
+fn format(row: &Row) -> Option<Format> {
+    match row.kind {
+        DocumentKind::Markdown => Some(Format::Markdown),
+        DocumentKind::Html | DocumentKind::Scorm => Some(Format::Html),
+        DocumentKind::Pdf => Some(Format::Pdf),
+        DocumentKind::Transcript | DocumentKind::Video => Some(Format::Captions),
+    }
+}
+
+fn hostile(row: &Row) -> bool {
+    format(row).is_some_and(Format::hostile)
+}
+
+/// The document's own warnings, and one for instruction-like text in it.
+fn warnings(document: &Document, chunks: &[Chunk]) -> Vec<Warning> {
+    let mut warnings = document.warnings.clone();
+    let flagged: Vec<&Chunk> = chunks.iter().filter(|chunk| chunk.flagged).collect();
+    if let Some(first) = flagged.first() {
+        let noun = if flagged.len() == 1 { "passage reads" } else { "passages read" };
+        let message =
+            format!("{} {noun} like an instruction to a model; it is shown as text and has no effect", flagged.len());
+        let place = Some(format!("{}, {}", document.path, first.locator));
+        warnings.push(Warning { code: "INSTRUCTION_LIKE_TEXT".into(), message, place });
+    }
+    warnings
+}
