@@ -1,1 +1,168 @@
-//! Lyceum.
+//! HTTP for learners, instructors and administrators: REST and server-sent events.
+//!
+//! A handler reads the request, calls the school or the assistant, and renders the answer. It holds
+//! no rule of its own. Every route has an action of the policy ([`routes::Routes::add`]).
+
+mod doc;
+mod envelope;
+mod error;
+mod extract;
+mod layer;
+mod media;
+mod metrics;
+mod once;
+mod probe;
+mod routes;
+mod stream;
+mod upload;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assistant::Assistant;
+use axum::Router;
+use llm_gateway::Gateway;
+use school::School;
+use store::blob::Blobs;
+use store::vector::VectorIndex;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use routes::Entry;
+
+/// The opened ports that the API works with.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Use cases.
+    pub school: School,
+    /// Search and the tutor.
+    pub assistant: Assistant,
+    /// Models, for readiness and metrics.
+    pub gateway: Gateway,
+    /// Media.
+    pub blobs: Arc<dyn Blobs>,
+    /// Vectors, for readiness.
+    pub index: Arc<dyn VectorIndex>,
+    /// Where uploads wait for their ingestion.
+    pub upload_dir: PathBuf,
+}
+
+/// What an installation decides about its API.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Origins of browsers, beside our own, that may write.
+    pub allowed_origins: Vec<String>,
+    /// Opens `/metrics` from elsewhere than this machine.
+    pub metrics_token: Option<String>,
+    /// Most bytes of an ordinary request.
+    pub body_limit: usize,
+    /// Most bytes of an upload.
+    pub upload_limit: usize,
+    /// How long an ordinary request may take.
+    pub timeout: Duration,
+    /// How long an upload or a question to the tutor may take.
+    pub long_timeout: Duration,
+    /// Silence after which a stream says that it lives.
+    pub heartbeat: Duration,
+    /// How often an open stream looks again at the rights of its reader.
+    pub recheck: Duration,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+            metrics_token: None,
+            body_limit: 1024 * 1024,
+            upload_limit: 512 * 1024 * 1024,
+            timeout: Duration::from_secs(30),
+            long_timeout: Duration::from_secs(300),
+            heartbeat: Duration::from_secs(30),
+            recheck: Duration::from_secs(3),
+        }
+    }
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct App {
+    ports: ApiState,
+    options: Arc<ApiOptions>,
+    metrics: Arc<metrics::Metrics>,
+    streams: Arc<stream::tutor::Answers>,
+    probe: Arc<probe::Probe>,
+    shutdown: CancellationToken,
+}
+
+/// The API as a service.
+pub struct Api {
+    router: Router,
+}
+
+impl Api {
+    /// The API with defaults.
+    #[must_use]
+    pub fn new(state: ApiState) -> Self {
+        Self::with(state, ApiOptions::default(), CancellationToken::new())
+    }
+
+    /// The API; streams end when `shutdown` is cancelled.
+    #[must_use]
+    pub fn with(state: ApiState, options: ApiOptions, shutdown: CancellationToken) -> Self {
+        let app = App {
+            ports: state,
+            options: Arc::new(options),
+            metrics: Arc::new(metrics::Metrics::default()),
+            streams: Arc::new(stream::tutor::Answers::default()),
+            probe: Arc::new(probe::Probe::default()),
+            shutdown,
+        };
+        Self { router: layer::around(routes::all().into_router(), &app).with_state(app) }
+    }
+
+    /// The service, for a listener or for calls in process.
+    #[must_use]
+    pub fn into_router(self) -> Router {
+        self.router
+    }
+
+    /// Every route with its action, in the order of the table of contents.
+    #[must_use]
+    pub fn entries() -> Vec<Entry> {
+        routes::all().entries()
+    }
+}
+
+/// Serves with defaults until `shutdown`, then lets open requests end.
+///
+/// # Errors
+/// The listener breaks.
+pub async fn serve(state: ApiState, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
+    serve_with(state, ApiOptions::default(), listener, shutdown).await
+}
+
+/// Serves until `shutdown`, then lets open requests end.
+///
+/// # Errors
+/// The listener breaks.
+pub async fn serve_with(
+    state: ApiState,
+    options: ApiOptions,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let router = Api::with(state, options, shutdown.clone()).into_router();
+    let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
+}
+
+/// The description of the interface: OpenAPI 3.1 as JSON.
+#[must_use]
+pub fn openapi_json() -> String {
+    doc::text(&routes::all())
+}

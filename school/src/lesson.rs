@@ -2,7 +2,8 @@
 
 use domain::course::{Course, Lesson, Module};
 use domain::policy::{Action, Actor};
-use domain::{CourseId, Error, LessonId};
+use domain::{CourseId, Error, InstitutionId, LessonId};
+use store::blob::BlobRef;
 use store::sql::institution::Owned;
 use store::sql::lesson::{Passage, Shown};
 use store::sql::{self};
@@ -90,6 +91,22 @@ impl Lessons<'_> {
             .await?;
         self.note(actor, &course, audited).await?;
         Ok(content)
+    }
+
+    /// The bytes that a player shows for a lesson, and the institution that they belong to.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn media(&self, actor: &Actor, id: LessonId) -> Result<(InstitutionId, Option<BlobRef>)> {
+        let content = self.get(actor, id).await?;
+        let institution = content.lesson.institution_id;
+        let Some((sha256, media_type)) = content.media() else { return Ok((institution, None)) };
+        let found = self
+            .school
+            .read(move |tx| Box::pin(async move { sql::blob::get(tx, institution, &sha256).await }))
+            .await?;
+        let typed = |blob: BlobRef| BlobRef { media_type: media_type.unwrap_or(blob.media_type), ..blob };
+        Ok((institution, found.map(typed)))
     }
 
     async fn note(&self, actor: &Actor, course: &Course, audited: bool) -> Result<()> {

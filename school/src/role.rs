@@ -2,7 +2,7 @@
 
 use domain::policy::{self, Action, Actor, Subject};
 use domain::user::{Grant, Role, Scope, User};
-use domain::{Error, ErrorKind, UserId};
+use domain::{Error, ErrorKind, InstitutionId, UserId};
 use store::Tx;
 use store::sql::event::NewEvent;
 use store::sql::{self};
@@ -50,6 +50,22 @@ impl Roles<'_> {
                 })
             })
             .await
+    }
+
+    /// The institution of a user whose role is about to change.
+    ///
+    /// # Errors
+    /// Not found when the caller may not reach there.
+    pub async fn home(&self, actor: &Actor, user: UserId) -> Result<InstitutionId> {
+        let acting = actor.clone();
+        let missing = move || Error::not_found("user", user);
+        let found = self.school.read(move |tx| Box::pin(crate::user::find(tx, user))).await?.ok_or_else(missing)?;
+        let home = found.institution_id;
+        if !acting.operator && home != acting.institution {
+            // Somebody with a wider reach may have a stale login, which is told.
+            access::hidden(&acting, Action::InstitutionRoleGrant, &Subject::institution(home), missing)?;
+        }
+        Ok(home)
     }
 
     /// The rows of a user's roles as the store has them; for the doors, not for display.

@@ -1,0 +1,105 @@
+//! Serving a blob with ranges (RFC 9110, section 14), so that players can seek.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::{ErrorKind, InstitutionId};
+use store::blob::{BlobRef, Blobs};
+use tokio_util::io::ReaderStream;
+
+use crate::error::{ApiError, ApiResult, BAD_RANGE};
+
+/// Kinds that a browser may show in place; everything else is a download.
+const SHOWN: [&str; 4] = ["video/", "audio/", "image/", "application/pdf"];
+
+/// Answers the blob, or the part of it that was asked for.
+pub(crate) async fn serve(
+    blobs: &Arc<dyn Blobs>,
+    institution: InstitutionId,
+    blob: &BlobRef,
+    asked: &HeaderMap,
+) -> ApiResult<Response> {
+    let etag = format!("\"{}\"", blob.sha256);
+    let matches = |name| asked.get(name).is_some_and(|value: &HeaderValue| value.as_bytes() == etag.as_bytes());
+    if matches(header::IF_NONE_MATCH) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    let wanted = asked
+        .get(header::RANGE)
+        // A range of another state of the content is no range of this one.
+        .filter(|_| !asked.contains_key(header::IF_RANGE) || matches(header::IF_RANGE))
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| parse(text, blob.size));
+    let range = match wanted {
+        Some(Ok(range)) => Some(range),
+        Some(Err(())) => {
+            let message = format!("the content has {} bytes", blob.size);
+            return Err(ApiError::new(ErrorKind::ValidationError, BAD_RANGE, message));
+        }
+        None => None,
+    };
+    let reader = blobs.open_range(institution, &blob.key, range.clone()).await?;
+    let length = reader.range.end.saturating_sub(reader.range.start);
+    let mut response = Body::from_stream(ReaderStream::with_capacity(reader.reader, 64 * 1024)).into_response();
+    let mut put = |name: header::HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    let shown = SHOWN.iter().any(|kind| blob.media_type.starts_with(kind)) && !blob.media_type.contains("svg");
+    put(header::CONTENT_TYPE, if shown { blob.media_type.clone() } else { "application/octet-stream".into() });
+    put(header::CONTENT_DISPOSITION, if shown { "inline".into() } else { "attachment".into() });
+    put(header::CONTENT_LENGTH, length.to_string());
+    put(header::ACCEPT_RANGES, "bytes".into());
+    put(header::ETAG, etag);
+    put(header::CACHE_CONTROL, "private, no-cache".into());
+    put(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".into());
+    if range.is_some() {
+        let end = reader.range.end.saturating_sub(1);
+        put(header::CONTENT_RANGE, format!("bytes {}-{end}/{}", reader.range.start, reader.size));
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+/// One range of bytes; several, or another unit, are answered with the whole (the standard allows it).
+fn parse(text: &str, size: u64) -> Option<Result<Range<u64>, ()>> {
+    let spec = text.strip_prefix("bytes=")?;
+    let (first, last) = spec.split_once('-').filter(|_| !spec.contains(','))?;
+    let range = match (first.trim(), last.trim()) {
+        ("", suffix) => {
+            let count: u64 = suffix.parse().ok()?;
+            size.saturating_sub(count)..size
+        }
+        (first, "") => first.parse().ok()?..size,
+        (first, last) => {
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            if last < first {
+                return None;
+            }
+            first..last.saturating_add(1).min(size)
+        }
+    };
+    Some(if range.start < range.end { Ok(range) } else { Err(()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_range_is_cut_at_the_end_and_refused_behind_it() {
+        assert_eq!(parse("bytes=0-3", 10), Some(Ok(0..4)));
+        assert_eq!(parse("bytes=8-99", 10), Some(Ok(8..10)));
+        assert_eq!(parse("bytes=4-", 10), Some(Ok(4..10)));
+        assert_eq!(parse("bytes=-3", 10), Some(Ok(7..10)));
+        assert_eq!(parse("bytes=10-12", 10), Some(Err(())));
+        assert_eq!(parse("bytes=-0", 10), Some(Err(())));
+        assert_eq!(parse("bytes=5-2", 10), None);
+        assert_eq!(parse("bytes=0-1,4-5", 10), None);
+        assert_eq!(parse("lines=0-1", 10), None);
+    }
+}

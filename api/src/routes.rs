@@ -1,0 +1,146 @@
+//! The table of contents: every route, its action, its handler and what it says of itself.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{self, Next};
+use axum::routing::{MethodFilter, MethodRouter};
+use domain::policy::Action;
+
+use crate::App;
+use crate::doc::{About, about};
+use crate::layer;
+
+mod audit;
+mod content;
+mod course;
+mod docs;
+mod enrollment;
+mod health;
+mod ingestion;
+mod institution;
+mod job;
+mod model;
+mod progress;
+mod search;
+mod session;
+mod tutor;
+mod user;
+
+/// One route.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its method.
+    pub method: Method,
+    /// Its pattern.
+    pub path: &'static str,
+    /// What the policy calls it.
+    pub action: Action,
+}
+
+/// Routes as they are put together. There is no way in without an action.
+#[derive(Default)]
+pub(crate) struct Routes {
+    router: Router<App>,
+    pub(crate) table: Vec<(Entry, About)>,
+}
+
+impl Routes {
+    /// Adds a route with its action.
+    #[expect(clippy::disallowed_methods, reason = "the one place where routes are added, with their action")]
+    fn add<H, T>(&mut self, method: Method, path: &'static str, action: Action, about: About, handler: H)
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let filter = match method {
+            Method::POST => MethodFilter::POST,
+            Method::PUT => MethodFilter::PUT,
+            Method::DELETE => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
+        let gate = move |request: Request, next: Next| layer::gate(action, path, request, next);
+        let route: MethodRouter<App> = MethodRouter::new().on(filter, handler).layer(middleware::from_fn(gate));
+        self.router = std::mem::take(&mut self.router).route(path, route);
+        self.table.push((Entry { method, path, action }, about));
+    }
+
+    pub(crate) fn into_router(self) -> Router<App> {
+        self.router.fallback(layer::nothing_here)
+    }
+
+    pub(crate) fn entries(self) -> Vec<Entry> {
+        self.table.into_iter().map(|(entry, _)| entry).collect()
+    }
+}
+
+/// All routes, grouped by reader.
+#[rustfmt::skip]
+pub(crate) fn all() -> Routes {
+    use Action as A;
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const DELETE: Method = Method::DELETE;
+    let mut routes = Routes::default();
+
+    // Everybody
+    routes.add(GET, "/health/live", A::Health, about("Says that the process lives").text(), health::live);
+    routes.add(GET, "/health/ready", A::Health, about("Says whether requests can be served").text(), health::ready);
+    routes.add(GET, "/health/startup", A::Health, about("Says whether the start is over").text(), health::ready);
+    routes.add(GET, "/openapi.json", A::Docs, about("This description").text(), docs::openapi);
+    routes.add(GET, "/docs", A::Docs, about("The documentation page").text(), docs::index);
+    routes.add(GET, "/docs/{*file}", A::Docs, about("Files of the documentation page").text(), docs::file);
+    routes.add(POST, "/api/v1/auth/login", A::Login, about("Opens a login").body::<session::Login>().one::<session::TokenAttributes>(), session::login);
+    routes.add(POST, "/api/v1/auth/refresh", A::Login, about("Exchanges a refresh token, once").body::<session::Secret>().one::<session::TokenAttributes>(), session::refresh);
+
+    // Whoever logged in
+    routes.add(GET, "/api/v1/auth/session", A::OwnSession, about("Who one is and what one may").one::<session::SessionAttributes>(), session::own);
+    routes.add(POST, "/api/v1/auth/logout", A::OwnSession, about("Ends this login").nothing(), session::logout);
+
+    // Learners
+    routes.add(GET, "/api/v1/courses", A::CourseSee, about("Lists the courses that one may see").query(course::LIST_QUERY).many::<course::CourseAttributes>(), course::list);
+    routes.add(GET, "/api/v1/courses/{id}", A::CourseSee, about("Reads a course's card").one::<course::CourseAttributes>(), course::get);
+    routes.add(GET, "/api/v1/courses/{id}/modules", A::ReadPublished, about("Lists modules with their lessons").many::<course::ModuleAttributes>(), course::modules);
+    routes.add(GET, "/api/v1/courses/{id}/content", A::ReadPublished, about("Lists the lessons of a course in order").many::<content::LessonAttributes>(), content::of_course);
+    routes.add(GET, "/api/v1/courses/{id}/search", A::ReadPublished, about("Searches the content of a course").query(search::QUERY).many::<search::HitAttributes>(), search::search);
+    routes.add(GET, "/api/v1/content/{id}", A::ReadPublished, about("Reads a lesson with its text").one::<content::ContentAttributes>(), content::get);
+    routes.add(GET, "/api/v1/content/{id}/media", A::ReadPublished, about("Plays a lesson's recording or document; takes ranges").bytes(), content::media);
+    routes.add(POST, "/api/v1/courses/{id}/tutor/messages", A::TutorChat, about("Asks the tutor; with Accept: text/event-stream the answer is streamed").body::<tutor::Question>().created::<tutor::AnswerAttributes>(), tutor::ask);
+    routes.add(GET, "/api/v1/courses/{id}/tutor/messages/stream", A::TutorChat, about("Streams an answer: citation, delta, done; resumes by Last-Event-ID").query(tutor::STREAM_QUERY).stream(), tutor::stream);
+    routes.add(POST, "/api/v1/enrollments", A::EnrolSelf, about("Enrols oneself, or others").body::<enrollment::NewEnrollment>().created::<enrollment::EnrollmentAttributes>(), enrollment::create);
+    routes.add(POST, "/api/v1/courses/{id}/enrollments", A::EnrolSelf, about("Enrols oneself, another or several").body::<enrollment::NewCourseEnrollment>().created::<enrollment::EnrollmentAttributes>(), enrollment::create_in_course);
+    routes.add(GET, "/api/v1/enrollments/{id}", A::UserRead, about("Reads an enrolment").one::<enrollment::EnrollmentAttributes>(), enrollment::get);
+    routes.add(PUT, "/api/v1/enrollments/{id}/progress", A::ProgressReport, about("Reports what was done in a lesson; the server computes the progress").body::<enrollment::ProgressReport>().one::<enrollment::EnrollmentAttributes>(), enrollment::report);
+
+    // Instructors
+    routes.add(POST, "/api/v1/courses", A::CourseCreate, about("Makes a course").body::<course::NewCourse>().created::<course::CourseAttributes>(), course::create);
+    routes.add(PUT, "/api/v1/courses/{id}", A::CourseEdit, about("Changes a course; If-Match carries the ETag that was read").body::<course::CourseChange>().one::<course::CourseAttributes>(), course::update);
+    routes.add(GET, "/api/v1/courses/{id}/enrollments", A::UserRead, about("Lists the enrolments of a course").query(course::PAGE_QUERY).many::<enrollment::EnrollmentAttributes>(), enrollment::of_course);
+    routes.add(DELETE, "/api/v1/enrollments/{id}", A::EnrolOthers, about("Ends an enrolment; what was learned stays").one::<enrollment::EnrollmentAttributes>(), enrollment::drop);
+    routes.add(POST, "/api/v1/ingestions", A::Ingest, about("Starts an ingestion: an https address as JSON, or a file as multipart/form-data").body::<ingestion::NewIngestion>().created::<ingestion::IngestionAttributes>(), ingestion::create);
+    routes.add(GET, "/api/v1/ingestions", A::Ingest, about("Lists the ingestions of a course").query(ingestion::LIST_QUERY).many::<ingestion::IngestionAttributes>(), ingestion::list);
+    routes.add(GET, "/api/v1/ingestions/{id}", A::Ingest, about("Reads an ingestion").one::<ingestion::IngestionAttributes>(), ingestion::get);
+    routes.add(GET, "/api/v1/progress/stream", A::Ingest, about("Follows an ingestion: INITIAL, then its events; resumes by Last-Event-ID").query(progress::QUERY).stream(), progress::stream);
+
+    // Administrators
+    routes.add(GET, "/api/v1/institutions", A::InstitutionSettings, about("Lists institutions").many::<institution::InstitutionAttributes>(), institution::list);
+    routes.add(POST, "/api/v1/institutions", A::InstitutionCreate, about("Makes an institution").body::<institution::NewInstitution>().created::<institution::InstitutionAttributes>(), institution::create);
+    routes.add(GET, "/api/v1/institutions/{id}", A::InstitutionSettings, about("Reads an institution").one::<institution::InstitutionAttributes>(), institution::get);
+    routes.add(GET, "/api/v1/users", A::UserRead, about("Lists users").query(user::LIST_QUERY).many::<user::UserAttributes>(), user::list);
+    routes.add(POST, "/api/v1/users", A::UserCreate, about("Makes a user").body::<user::NewUser>().created::<user::UserAttributes>(), user::create);
+    routes.add(GET, "/api/v1/users/{id}", A::UserRead, about("Reads a user").one::<user::UserAttributes>(), user::get);
+    routes.add(PUT, "/api/v1/users/{id}", A::UserCreate, about("Changes or suspends a user").body::<user::UserChange>().one::<user::UserAttributes>(), user::update);
+    routes.add(POST, "/api/v1/users/{id}/roles", A::CourseRoleGrant, about("Gives a role").body::<user::RoleChange>().created::<user::RolesAttributes>(), user::grant);
+    routes.add(DELETE, "/api/v1/users/{id}/roles", A::CourseRoleGrant, about("Takes a role").body::<user::RoleChange>().one::<user::RolesAttributes>(), user::revoke);
+    routes.add(GET, "/api/v1/users/{id}/permissions", A::UserRead, about("Shows what a user may").one::<user::PermissionsAttributes>(), user::permissions);
+    routes.add(GET, "/api/v1/users/{id}/enrollments", A::UserRead, about("Lists a user's enrolments").query(course::PAGE_QUERY).many::<enrollment::EnrollmentAttributes>(), user::enrollments);
+    routes.add(GET, "/api/v1/jobs/dead", A::JobsView, about("Lists jobs that gave up").query(course::INSTITUTION_QUERY).many::<job::DeadAttributes>(), job::dead);
+    routes.add(POST, "/api/v1/jobs/dead/{id}/retry", A::JobsRetry, about("Retries a dead job").query(course::INSTITUTION_QUERY).nothing(), job::retry);
+    routes.add(DELETE, "/api/v1/jobs/dead/{id}", A::JobsRetry, about("Drops a dead job").query(course::INSTITUTION_QUERY).nothing(), job::drop);
+    routes.add(GET, "/api/v1/audit", A::AuditRead, about("Reads the audit trail").query(course::INSTITUTION_QUERY).many::<audit::EntryAttributes>(), audit::list);
+    routes.add(GET, "/api/v1/models", A::PlatformConfig, about("Shows the models that are served").many::<model::ModelAttributes>(), model::list);
+    routes.add(GET, "/metrics", A::PlatformConfig, about("Metrics for Prometheus: on this machine, or with the token for it").text(), health::metrics);
+    routes
+}
