@@ -134,8 +134,9 @@ fn open_candle(cache: &Cache, model: &CatalogModel, cores: usize) -> Result<Pool
     let weights = cache.checked(model, "model.safetensors")?;
     let config = cache.checked(model, "config.json")?;
     let tokens = tokens(cache, model)?;
-    let encoder = CandleEncoder::open(&config, &weights)?;
-    Pool::start(served(model, Precision::Fp32, "candle"), tokens, GROUP_TOKENS, vec![encoder; cores.min(MAX_LANES)])
+    let lanes = cores.min(MAX_LANES);
+    let encoders = CandleEncoder::open(&config, &weights, lanes, cores / lanes)?;
+    Pool::start(served(model, Precision::Fp32, "candle"), tokens, GROUP_TOKENS, encoders)
 }
 
 fn tokens(cache: &Cache, model: &CatalogModel) -> Result<Tokens, Error> {
