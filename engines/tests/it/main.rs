@@ -7,4 +7,5 @@
     reason = "a test that meets the unexpected has failed"
 )]
 
+mod fake;
 mod qdrant;
