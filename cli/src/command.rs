@@ -180,7 +180,7 @@ fn show_config(command: &ConfigCommand, config: &Config, out: &Out) -> Result<u8
 }
 
 /// Opens the school as its owner, runs the verb, answers forwarded commands meanwhile, closes.
-pub(crate) async fn run_as_owner(cli: Cli, owner: store::owner::DataDirOwner, data_dir: &Path, config: Config) -> Result<u8> {
+pub(crate) async fn run_as_owner(cli: Cli, owner: store::owner::Owner, data_dir: &Path, config: Config) -> Result<u8> {
     let (out, frames) = Out::new(cli.json);
     let printed = tokio::spawn(crate::out::print(frames));
     let input = input(&cli)?;

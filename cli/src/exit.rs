@@ -51,9 +51,9 @@ impl From<store::Error> for Failure {
     }
 }
 
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self { code: FAILED, message: format!("{error:#}") }
+impl From<assistant::Error> for Failure {
+    fn from(error: assistant::Error) -> Self {
+        domain::Error::from(error).into()
     }
 }
 

@@ -29,16 +29,6 @@ fn framed(stream: UnixStream) -> Framed<UnixStream, LengthDelimitedCodec> {
     LengthDelimitedCodec::builder().max_frame_length(LIMIT).new_framed(stream)
 }
 
-/// The socket of a data directory. A path too long for a socket address goes through the temporary directory.
-pub(crate) fn socket_path(data_dir: &Path) -> PathBuf {
-    let direct = data_dir.join("lyceum.sock");
-    if direct.as_os_str().len() < 100 {
-        return direct;
-    }
-    let name = domain::text::fingerprint(&data_dir.display().to_string());
-    std::env::temp_dir().join(format!("lyceum-{name}.sock"))
-}
-
 /// Runs this process's command in the owner of the data directory and shows what it says.
 pub(crate) async fn ask(socket: &Path, arguments: Vec<String>, input: Option<String>) -> Result<u8> {
     let gone = |error: &dyn std::fmt::Display| Failure::new(crate::exit::TRY_LATER, format!("the running server did not answer: {error}; try again"));
@@ -46,7 +36,7 @@ pub(crate) async fn ask(socket: &Path, arguments: Vec<String>, input: Option<Str
     let mut stream = framed(stream);
     let request = Request { arguments, directory: std::env::current_dir()?, input };
     let bytes = serde_json::to_vec(&request).map_err(|error| Failure::new(FAILED, error.to_string()))?;
-    stream.send(bytes.into()).await.map_err(|error| gone(&error))?;
+    stream.send(bytes::Bytes::from(bytes)).await.map_err(|error| gone(&error))?;
     let mut terminal = Terminal::new();
     while let Some(bytes) = stream.next().await {
         let bytes = bytes.map_err(|error| gone(&error))?;
@@ -93,7 +83,7 @@ async fn serve_one(stream: UnixStream, node: Arc<Node>) -> Result<()> {
     while let Some(frame) = frames.recv().await {
         let last = matches!(frame, Frame::Exit(_));
         let bytes = serde_json::to_vec(&frame).map_err(|e| lost(&e))?;
-        if stream.send(bytes.into()).await.is_err() {
+        if stream.send(bytes::Bytes::from(bytes)).await.is_err() {
             // The terminal went away: durable work goes on by itself, the rest stops here.
             work.abort();
             return Ok(());

@@ -109,7 +109,7 @@ async fn own_or_ask(cli: Cli, arguments: Vec<String>, data_dir: PathBuf, config:
                 format!("data directory \"{}\" is served by another process already; stop it first, or name another with --data-dir", data_dir.display()),
             ));
         }
-        let socket = forward::socket_path(&data_dir);
+        let socket = store::owner::socket_path(&data_dir);
         match forward::ask(&socket, arguments.get(1..).unwrap_or_default().to_vec(), command::input(&cli)?).await {
             Ok(code) => return Ok(code),
             Err(failure) if began.elapsed() > PATIENCE => return Err(failure),

@@ -1,5 +1,7 @@
 //! `lyceum course`.
 
+use domain::course::Course;
+use domain::policy::Actor;
 use school::course::{CourseChange, CourseQuery, NewCourse};
 use serde::Serialize;
 
@@ -20,6 +22,21 @@ struct Listed {
     chunks: i64,
 }
 
+/// All courses that the caller may see.
+pub(crate) async fn every(context: &Context<'_>, actor: &Actor) -> Result<Vec<Course>> {
+    let mut all = Vec::new();
+    let mut query = CourseQuery { limit: PAGE, ..CourseQuery::default() };
+    loop {
+        let page = context.node.school.course().list(actor, actor.institution, query.clone()).await?;
+        query.after = page.last().map(|course| course.id);
+        let last = page.len() < usize::try_from(PAGE).unwrap_or_default();
+        all.extend(page);
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
 pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Result<u8> {
     let node = context.node;
     let actor = context.actor().await?;
@@ -27,12 +44,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
     match command {
         CourseCommand::List => {
             let mut listed = Vec::new();
-            let mut query = CourseQuery { limit: PAGE, ..CourseQuery::default() };
-            loop {
-                let page = node.school.course().list(&actor, actor.institution, query.clone()).await?;
-                query.after = page.last().map(|course| course.id);
-                let last = page.len() < usize::try_from(PAGE).unwrap_or_default();
-                for course in page {
+            for course in every(context, &actor).await? {
                 let counts = node.school.course().counts(&actor, course.id).await?;
                 listed.push(Listed {
                     slug: course.slug,
@@ -42,10 +54,6 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
                     lessons: counts.lessons,
                     chunks: counts.chunks,
                 });
-                }
-                if last {
-                    break;
-                }
             }
             out.result(&serde_json::json!({"courses": listed}), |_| {
                 let mut table = comfy_table::Table::new();

@@ -85,19 +85,28 @@ pub(crate) fn shown(report: &Report) -> String {
 
 async fn status(context: &Context<'_>, course: Option<&str>) -> Result<u8> {
     let actor = context.actor().await?;
-    let runs = context.node.school.ingestion().list(&actor, course).await?;
+    let school = &context.node.school;
+    let courses = match course {
+        Some(slug) => vec![school.course().by_slug(&actor, actor.institution, slug).await?],
+        None => super::course::every(context, &actor).await?,
+    };
+    let mut runs = Vec::new();
+    for course in courses {
+        for run in school.ingestion().list(&actor, course.id).await? {
+            let error = run.error.as_ref().map(|error| error.code.clone());
+            runs.push(serde_json::json!({
+                "id": run.id, "course": course.slug, "state": run.state, "stage": run.stage.as_str(),
+                "done": run.done, "total": run.total, "error": error,
+            }));
+        }
+    }
     context.out.result(&serde_json::json!({"ingestions": runs}), |_| {
         let mut table = comfy_table::Table::new();
-        table.load_preset(comfy_table::presets::NOTHING).set_header(["id", "kind", "state", "stage", "done", "error"]);
+        table.load_preset(comfy_table::presets::NOTHING);
+        table.set_header(["id", "course", "state", "stage", "done", "of", "error"]);
         for run in &runs {
-            table.add_row([
-                run.id.to_string(),
-                run.kind.clone(),
-                run.state.clone(),
-                run.stage.clone(),
-                format!("{}/{}", run.done, run.total),
-                run.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
-            ]);
+            let shown = |key: &str| run.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            table.add_row(["id", "course", "state", "stage", "done", "total", "error"].map(|key| shown(key).unwrap_or_default()));
         }
         table.to_string()
     });
