@@ -29,6 +29,9 @@ pub struct Passage {
     pub score: f64,
     /// Cosine of each sentence; empty without a model.
     pub sentences: Vec<f32>,
+    /// The next passage of the same section, when it was found as well: what this one announces
+    /// with a colon may stand there.
+    pub next: Option<Box<StoredChunk>>,
 }
 
 /// What was taken out of the course.
@@ -45,18 +48,18 @@ pub struct Extract {
 }
 
 impl Extract {
-    /// The sentences as one text; code stands on lines of its own.
+    /// The sentences as one text; code and what follows a colon stand on lines of their own.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let mut code_before = false;
+        let mut before = "";
         for sentence in &self.sentences {
-            let code = sentence.text.contains('\n');
             if !text.is_empty() {
-                text.push_str(if code || code_before { "\n" } else { " " });
+                let apart = before.ends_with(':') || is_code(before) || is_code(&sentence.text);
+                text.push_str(if apart { "\n" } else { " " });
             }
             text.push_str(&sentence.text);
-            code_before = code;
+            before = &sentence.text;
         }
         text
     }
@@ -77,13 +80,21 @@ pub fn extract(passages: &[Passage], weights: &[(String, f64, bool)]) -> Extract
         if chosen.is_empty() {
             continue;
         }
-        for index in chosen {
-            if let Some(citation) = cite::of_sentence(&passage.chunk, index) {
-                extract
-                    .sentences
-                    .push(AnswerSentence { text: citation.quote.clone(), citations: vec![extract.citations.len()] });
-                extract.citations.push(citation);
-            }
+        let last = chosen.last().copied();
+        let mut citations: Vec<Citation> =
+            chosen.into_iter().filter_map(|index| cite::of_sentence(&passage.chunk, index)).collect();
+        let open = citations.last().is_some_and(|c| c.quote.ends_with(':'))
+            && last.map(|at| at + 1) == Some(passage.chunk.chunk.sentences.len());
+        if let (true, Some(next)) = (open, &passage.next)
+            && !flagged(next).contains(&0)
+        {
+            citations.extend(cite::of_sentence(next, 0));
+        }
+        for citation in citations {
+            extract
+                .sentences
+                .push(AnswerSentence { text: citation.quote.clone(), citations: vec![extract.citations.len()] });
+            extract.citations.push(citation);
         }
         break;
     }
@@ -215,12 +226,15 @@ fn stands_alone(words: &str) -> bool {
 
 /// Whether this is a sentence of at least four words and not code.
 pub(crate) fn is_prose(words: &str) -> bool {
-    let code =
-        words.contains('\n') || words.ends_with(['{', '}', ';']) || words.starts_with("$ ") || words.starts_with("//");
-    !code && words.split_whitespace().count() >= 4
+    !is_code(words) && words.split_whitespace().count() >= 4
 }
 
-/// Whether a sentence needs the one before.
+/// Code, as far as its ends tell: prose never holds a line break, a code block does.
+fn is_code(words: &str) -> bool {
+    words.contains('\n') || words.ends_with(['{', '}', ';']) || words.starts_with("$ ") || words.starts_with("//")
+}
+
+/// Whether a sentence needs the one before: by its first word, or by a "this" soon after.
 fn leans_back(words: &str) -> bool {
     const LEADS: &[&str] = &[
         "this",
@@ -249,6 +263,10 @@ fn leans_back(words: &str) -> bool {
         "both",
         "neither",
         "here",
+        "again",
+        "now",
+    ];
+    const PHRASES: &[&str] = &[
         "because of this",
         "in this case",
         "for example",
@@ -258,10 +276,25 @@ fn leans_back(words: &str) -> bool {
         "as a result",
         "in that case",
         "in contrast",
-        "again",
+        "at that point",
+        "at this point",
+        "to do this",
+        "to do so",
+        "to do that",
+        "by doing so",
+        "we do this",
+        "we do so",
+        "you do this",
+        "you can do this",
+        "doing this",
+        "doing so",
+        "one way to do",
+        "that way",
     ];
     let lower = words.to_lowercase();
-    LEADS.iter().any(|lead| lower.strip_prefix(lead).is_some_and(|rest| rest.starts_with([' ', ',', '\''])))
+    let follows =
+        |lead: &&str| lower.strip_prefix(*lead).is_some_and(|rest| rest.starts_with([' ', ',', '\'', '\u{2019}']));
+    LEADS.iter().any(|lead| follows(&lead)) || PHRASES.iter().any(|lead| follows(&lead))
 }
 
 #[cfg(test)]

@@ -229,7 +229,8 @@ impl Assistant {
             .filter_map(|ranked| {
                 let chunk = chunks.get(ranked.key)?.clone();
                 let sentences = dense.as_ref().map(|d| d.sentence_cosines(&chunk, &d.query)).unwrap_or_default();
-                Some(Passage { chunk, score: ranked.score, sentences })
+                let next = chunks.iter().find(|c| follows(&chunk, c)).cloned().map(Box::new);
+                Some(Passage { chunk, score: ranked.score, sentences, next })
             })
             .collect();
         let model = dense.as_ref().map(|dense| dense.model.clone());
@@ -310,6 +311,13 @@ pub(crate) fn in_document_order(chunks: &mut [StoredChunk]) {
         let place = |c: &StoredChunk| (c.chunk.locator.start, c.position, c.id);
         a.source_path.cmp(&b.source_path).then_with(|| place(a).cmp(&place(b)))
     });
+}
+
+/// Whether a chunk is the next one of the same section.
+fn follows(chunk: &StoredChunk, next: &StoredChunk) -> bool {
+    next.document_id == chunk.document_id
+        && next.position == chunk.position + 1
+        && next.chunk.heading_path == chunk.chunk.heading_path
 }
 
 /// The weight of all of a question's words; 1 when it has none.
