@@ -174,3 +174,29 @@ fn real_model_is_checked_before_it_is_loaded() {
     let refused = open_embedding(&copy, &built_in, &settings).err().unwrap();
     assert!(matches!(refused, Error::Tampered { .. }), "{refused}");
 }
+
+/// The whole way from nothing to vectors, wheels, export and library; needs the network.
+#[tokio::test(flavor = "multi_thread")]
+async fn minilm_is_fetched_exported_and_served_from_nothing() {
+    if !std::env::var("LYCEUM_TEST_PROMISED").unwrap_or_default().contains("model-network") {
+        eprintln!("skipped: no network for models was promised");
+        return;
+    }
+    let built_in = Catalog::built_in().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let started = std::time::Instant::now();
+    let report = pull(&cache, &built_in, "minilm", &|what, done, all| {
+        if done == all {
+            eprintln!("{what}");
+        }
+    })
+    .await
+    .unwrap();
+    eprintln!("{:?} in {:?}", report, started.elapsed());
+    assert!(report.notes.is_empty(), "{:?}", report.notes);
+    assert!(files(&cache, &built_in, true).unwrap().iter().all(|file| file.state == FileState::Verified));
+    for found in llm_worker::probe::probe(&cache, &built_in).await.unwrap() {
+        assert!(found.outcome.is_ok(), "{found:?}");
+    }
+}
