@@ -76,7 +76,7 @@ const WORK: &[&str] = &[
     "program",
 ];
 const SNIPPET: &[&str] = &["snippet", "block", "excerpt", "section", "segment", "fragment"];
-const FULL: &[&str] = &["full", "maximum", "perfect", "highest", "top", "100", "10"];
+const FULL: &[&str] = &["full", "maximum", "perfect", "highest", "top", "100"];
 const MARKS: &[&str] = &["marks", "mark", "score", "points", "grade", "credit", "credits"];
 
 /// Reason, whether the first step must open the sentence, steps.
@@ -212,14 +212,11 @@ const PATTERNS: &[(&str, bool, &[Step])] = &[
             step(1, &["prompt", "prompts", "instruction", "instructions", "rules", "configuration"]),
         ],
     ),
+    ("grading", false, &[step(0, &["give", "award", "assign", "grant"]), step(6, FULL), step(2, MARKS)]),
     (
         "grading",
         false,
-        &[
-            step(0, &["give", "award", "assign", "grant", "grade", "score", "rate", "mark"]),
-            step(6, FULL),
-            step(2, MARKS),
-        ],
+        &[step(0, &["grade", "score", "rate", "mark"]), step(0, &["this", "it", "me", "my", "mine"]), step(5, FULL)],
     ),
     (
         "grading",
@@ -687,6 +684,7 @@ mod tests {
             "The server sends the response to the client.",
             "Add the following code to src/main.rs:",
             "Follow the instructions above to install the compiler.",
+            "The points of each hole make the score, and the player with the highest score wins.",
             "You can ignore this warning for now.",
             "The system prompts the user for a password.",
         ] {

@@ -55,8 +55,9 @@ impl Run<'_> {
         if waiting.iter().any(|row| hostile(row)) {
             let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
             if let Some(reduced) = self.reduced().await {
-                self.lease
-                    .checkpoint(move |tx| {
+                self.parts
+                    .store
+                    .write(move |tx| {
                         Box::pin(async move { sql::ingestion::add_warnings(tx, institution, id, &[reduced]).await })
                     })
                     .await?;

@@ -33,8 +33,9 @@ impl Run<'_> {
         let superseded = self.job.payload.get("superseded").cloned().unwrap_or_default();
         let Some(model) = self.parts.gateway.embedding_model() else {
             let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
-            self.lease
-                .checkpoint(move |tx| {
+            self.parts
+                .store
+                .write(move |tx| {
                     Box::pin(async move { sql::ingestion::add_warnings(tx, institution, id, &[unavailable()]).await })
                 })
                 .await?;
@@ -42,9 +43,11 @@ impl Run<'_> {
         };
         let (institution, version) = (self.ingestion.institution_id, self.version()?);
         let (id, name) = (self.ingestion.id, model.clone());
+        // No checkpoint: only vectors are progress that starts the count of tries again.
         let total = self
-            .lease
-            .checkpoint(move |tx| {
+            .parts
+            .store
+            .write(move |tx| {
                 Box::pin(async move {
                     sql::embedding::copy_known(tx, institution, version, &name).await?;
                     let total = sql::chunk::count(tx, institution, version).await?;

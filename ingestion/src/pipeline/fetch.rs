@@ -1,5 +1,6 @@
 //! Stage `fetch`: the source's bytes into blobs, its documents and tree into a version.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use domain::document::Warning;
@@ -150,6 +151,15 @@ impl Run<'_> {
     async fn version_for(&self, fetched: &Fetched, fingerprint: &str) -> Outcomes<VersionId> {
         let (institution, source, id) = (self.ingestion.institution_id, self.ingestion.source_id, self.ingestion.id);
         let (fingerprint, commit) = (fingerprint.to_owned(), fetched.commit.clone());
+        let known = self.ingestion.version_id;
+        let begun = self
+            .parts
+            .store
+            .read(|tx| Box::pin(async move { sql::version::building(tx, institution, source).await }))
+            .await?;
+        if let Some(begun) = begun.filter(|begun| begun.fingerprint == fingerprint && known == Some(begun.id)) {
+            return Ok(begun.id);
+        }
         let outline = serde_json::to_value(&fetched.outline).map_err(|error| JobError::permanent(error.to_string()))?;
         let made = self.lease.checkpoint(move |tx| {
             Box::pin(async move {
@@ -174,8 +184,19 @@ impl Run<'_> {
         let total = i64::try_from(fetched.documents.len()).unwrap_or(i64::MAX);
         let mut batch = Vec::new();
         let mut since = std::time::Instant::now();
+        // What a killed try wrote is no progress of this one: it must not start the count of tries again.
+        let institution = self.ingestion.institution_id;
+        let written = self
+            .parts
+            .store
+            .read(|tx| Box::pin(async move { sql::document::list(tx, institution, version).await }))
+            .await?;
+        let written: HashSet<String> = written.into_iter().map(|document| document.path).collect();
         for (position, document) in (0_i64..).zip(&fetched.documents) {
             self.check_stopping()?;
+            if written.contains(&document.path) {
+                continue;
+            }
             batch.push(self.keep_one(version, position, document, fetched).await?);
             if batch.len() >= CHECKPOINT_CHUNKS
                 || since.elapsed().as_secs_f64() >= CHECKPOINT_SECONDS

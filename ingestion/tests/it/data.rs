@@ -90,7 +90,9 @@ fn the_book_is_cut_within_limits_and_every_place_holds_its_words() {
             for sentence in &chunk.sentences {
                 let range = sentence.locator.start as usize - 1..sentence.locator.end as usize;
                 let source = lines.get(range).unwrap_or_else(|| panic!("{path:?} {}", sentence.locator)).join(" ");
-                let source = ["<kbd>", "</kbd>", "<br>", "<sup>", "</sup>"].iter().fold(source, |text, tag| text.replace(tag, ""));
+                let source = ["<kbd>", "</kbd>", "<br>", "<sup>", "</sup>"]
+                    .iter()
+                    .fold(source, |text, tag| text.replace(tag, ""));
                 let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
                 // Every word of the sentence stands in its lines; what lies between (links, tags) may differ.
                 let source = plain(&source);

@@ -17,5 +17,8 @@ mod injection;
 mod manifest;
 mod markdown;
 mod pdf;
+mod pipeline;
 mod sandbox;
+mod school;
+mod source;
 mod testkit;

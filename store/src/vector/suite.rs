@@ -199,12 +199,7 @@ pub async fn embed(store: &Store, planted: &Planted, model: &'static str, seed: 
                         chunk_id: stored.id,
                         content_hash: stored.content_hash,
                         vector: vector(&stored.chunk.text, seed),
-                        sentences: stored
-                            .chunk
-                            .sentences
-                            .iter()
-                            .map(|sentence| vector(stored.chunk.sentence_text(sentence), seed))
-                            .collect(),
+                        sentences: stored.chunk.embedded_parts().iter().map(|text| vector(text, seed)).collect(),
                     })
                     .collect();
                 embedding::insert_many(tx, institution, course, version, model, &new).await?;

@@ -86,8 +86,9 @@ fn broken_vector(row: &Row) -> Result<Option<String>> {
     let bytes = usize::try_from(row.int("dimension")?).unwrap_or_default() * 4;
     let sentences = row.blob("sentences")?;
     let spans = serde_json::from_str::<Vec<serde_json::Value>>(&row.text("spans")?).map_or(0, |spans| spans.len());
-    if sentences.len() != bytes * spans {
-        return Ok(Some(format!("has {} bytes of sentence vectors for {spans} sentences", sentences.len())));
+    // One for each sentence and one for the heading path, as `Chunk::embedded_parts` lists them.
+    if sentences.len() != bytes * (spans + 1) {
+        return Ok(Some(format!("has {} bytes of vectors for {spans} sentences and a heading", sentences.len())));
     }
     let (numbers, _) = vector.as_chunks::<4>();
     let numbers = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes));

@@ -249,7 +249,7 @@ fn content() -> Vec<Damage> {
             "sentence vectors are gone",
             "UPDATE embeddings SET sentences = x'' WHERE chunk_id = '{chunk}'",
             "vector of chunk {chunk}",
-            "sentence vectors",
+            "bytes of vectors for",
         )
         .sqlite_only(),
         sql(

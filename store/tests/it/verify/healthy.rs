@@ -255,7 +255,7 @@ async fn embed(
             chunk_id: ChunkId::derived(source, version, position),
             content_hash: chunk::content_hash(chunk),
             vector: vec![0.5, 0.5, 0.25],
-            sentences: vec![vec![1.0, 0.0, 0.0]; 2],
+            sentences: vec![vec![1.0, 0.0, 0.0]; chunk.embedded_parts().len()],
         })
         .collect();
     embedding::insert_many(tx, institution, course, version, model, &vectors).await
