@@ -198,18 +198,16 @@ async fn enrollable(tx: &mut Tx, actor: &Actor, id: CourseId, learner: UserId) -
     let course = crate::course::find(tx, id).await?.filter(|course| course.status == "published");
     let course = course.ok_or_else(|| if actor.is_guest() { access::log_in() } else { missing() })?;
     let card = crate::course::card(actor, &course);
-    let self_service = actor.user_id == Some(learner) && course.institution_id == actor.institution;
-    // An invitation is the act of somebody who may enrol others; nobody invites oneself.
-    let open = Subject { public: card.public && course.enrollment_type == "open", ..card.clone() };
-    if self_service && access::may(actor, Action::EnrolSelf, &open) {
-        return Ok(course);
-    }
-    if actor.user_id == Some(learner)
-        && course.enrollment_type != "open"
-        && access::may(actor, Action::EnrolSelf, &card)
-        && !access::may(actor, Action::EnrolOthers, &card)
-    {
-        let message = format!("the course \"{}\" takes no enrolments of one's own", course.slug);
+    if actor.user_id == Some(learner) {
+        // Nobody enrols or invites oneself by the right to enrol others.
+        let open = Subject { public: card.public && course.enrollment_type == "open", ..card.clone() };
+        let home = course.institution_id == actor.institution;
+        if home && access::may(actor, Action::EnrolSelf, &open) {
+            return Ok(course);
+        }
+        access::hidden(actor, Action::CourseSee, &card, missing)?;
+        // A refusal names nothing that the caller did not say.
+        let message = "you cannot enrol yourself in this course";
         return Err(Error::new(ErrorKind::Forbidden, message).with_code("ENROLLMENT_CLOSED").into());
     }
     access::seen(actor, Action::EnrolOthers, &card, Action::CourseSee, missing)?;
@@ -223,7 +221,7 @@ async fn enrollable(tx: &mut Tx, actor: &Actor, id: CourseId, learner: UserId) -
 async fn insert(tx: &mut Tx, actor: &Actor, course: &Course, learner: UserId) -> store::Result<Enrollment> {
     let institution = course.institution_id;
     let now = tx.now().await?;
-    let twice = || Error::new(ErrorKind::Conflict, format!("already enrolled in \"{}\"", course.slug));
+    let twice = || Error::new(ErrorKind::Conflict, "already enrolled in this course");
     let enrollment = match sql::enrollment::of(tx, institution, learner, course.id).await? {
         Some(earlier) if earlier.status == "dropped" => {
             let again = Enrollment { status: "enrolled".into(), updated_at: now, ..earlier };

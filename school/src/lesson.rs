@@ -101,10 +101,8 @@ impl Lessons<'_> {
         let content = self.get(actor, id).await?;
         let institution = content.lesson.institution_id;
         let Some((sha256, media_type)) = content.media() else { return Ok((institution, None)) };
-        let found = self
-            .school
-            .read(move |tx| Box::pin(async move { sql::blob::get(tx, institution, &sha256).await }))
-            .await?;
+        let found =
+            self.school.read(move |tx| Box::pin(async move { sql::blob::get(tx, institution, &sha256).await })).await?;
         let typed = |blob: BlobRef| BlobRef { media_type: media_type.unwrap_or(blob.media_type), ..blob };
         Ok((institution, found.map(typed)))
     }

@@ -1,0 +1,10 @@
+//! The API through its door: HTTP requests against the service, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+mod auth;
+mod matrix;
+mod negative;
+mod openapi;
+mod shape;
+mod stream;
+mod world;
