@@ -19,8 +19,6 @@ use crate::sandbox::Input;
 
 /// Documents parsed by one child process before their chunks are written.
 const AT_ONCE: usize = 16;
-/// Room for the chunks of a document in the numbers of its version.
-const STRIDE: i64 = 1 << 20;
 
 struct Included(HashMap<String, String>);
 
@@ -162,70 +160,44 @@ impl Run<'_> {
         Ok(Included(files))
     }
 
-    /// Commits what was parsed: at most so many chunks in a transaction, a document's state with its last ones.
+    /// Commits what was parsed. A document is written whole, so that its chunks are numbered without
+    /// gaps wherever a kill falls; writing even a long one takes far less than a checkpoint may cost.
     async fn write(&self, batch: &mut Batch, done: i64, total: i64) -> Outcomes<()> {
-        batch.chunks = 0;
         let run = &self.ingestion;
         let (institution, course, source, version, id) =
             (run.institution_id, run.course_id, run.source_id, self.version()?, run.id);
-        let mut room: Vec<Write> = Vec::new();
-        let mut count = 0;
-        let mut groups: Vec<Vec<Write>> = Vec::new();
-        for Parsed { row, outcome } in std::mem::take(&mut batch.parsed) {
-            match outcome {
-                Err(failure) => room.push(Write { row, first: 0, chunks: Vec::new(), end: Some(End::Failed(failure)) }),
-                Ok((title, warnings, chunks)) => {
-                    let mut first = row.position * STRIDE;
-                    let mut rest = chunks.as_slice();
-                    while rest.len() > CHECKPOINT_CHUNKS - count {
-                        let (now, later) = rest.split_at(CHECKPOINT_CHUNKS - count);
-                        room.push(Write { row: row.clone(), first, chunks: now.to_vec(), end: None });
-                        groups.push(std::mem::take(&mut room));
-                        first += i64::try_from(now.len()).unwrap_or(0);
-                        (rest, count) = (later, 0);
-                    }
-                    count += rest.len();
-                    room.push(Write { row, first, chunks: rest.to_vec(), end: Some(End::Chunked(title, warnings)) });
-                }
-            }
-        }
-        groups.push(room);
-        for group in groups {
-            self.lease
-                .checkpoint(move |tx| {
-                    Box::pin(async move {
-                        for write in &group {
-                            let document = write.row.id;
-                            sql::chunk::insert_many(
-                                tx,
-                                institution,
-                                course,
-                                source,
-                                version,
-                                document,
-                                write.first,
-                                &write.chunks,
-                            )
-                            .await?;
-                            match &write.end {
-                                Some(End::Chunked(title, warnings)) => {
-                                    sql::document::set_chunked(tx, institution, document, title, warnings).await?;
-                                    if !warnings.is_empty() {
-                                        sql::ingestion::add_warnings(tx, institution, id, warnings).await?;
-                                    }
-                                }
-                                Some(End::Failed(failure)) => {
-                                    sql::document::set_failed(tx, institution, document, failure).await?
-                                }
-                                None => {}
+        let parsed = std::mem::take(&mut batch.parsed);
+        self.lease
+            .checkpoint(move |tx| {
+                Box::pin(async move {
+                    let mut all = Vec::new();
+                    for Parsed { row, outcome } in parsed {
+                        match outcome {
+                            Ok((title, warnings, chunks)) => {
+                                let first = sql::chunk::count(tx, institution, version).await?;
+                                let inserted = sql::chunk::insert_many(
+                                    tx,
+                                    institution,
+                                    course,
+                                    source,
+                                    version,
+                                    row.id,
+                                    first,
+                                    &chunks,
+                                );
+                                inserted.await?;
+                                sql::document::set_chunked(tx, institution, row.id, &title, &warnings).await?;
+                                all.extend(warnings);
                             }
+                            Err(failure) => sql::document::set_failed(tx, institution, row.id, &failure).await?,
                         }
-                        sql::ingestion::progress(tx, institution, id, Stage::Chunk, done, total).await
-                    })
+                    }
+                    sql::ingestion::add_warnings(tx, institution, id, &all).await?;
+                    sql::ingestion::progress(tx, institution, id, Stage::Chunk, done, total).await
                 })
-                .await?;
-        }
-        batch.since = Instant::now();
+            })
+            .await?;
+        (batch.since, batch.chunks) = (Instant::now(), 0);
         Ok(())
     }
 }
@@ -234,18 +206,6 @@ struct Batch {
     since: Instant,
     parsed: Vec<Parsed>,
     chunks: usize,
-}
-
-struct Write {
-    row: Row,
-    first: i64,
-    chunks: Vec<Chunk>,
-    end: Option<End>,
-}
-
-enum End {
-    Chunked(String, Vec<Warning>),
-    Failed(Failure),
 }
 
 fn format(row: &Row) -> Option<Format> {
