@@ -28,7 +28,6 @@ macro_rules! value_from {
     ($($type:ty => $variant:ident, $convert:expr;)*) => {$(
         impl From<$type> for Value {
             fn from(value: $type) -> Self {
-                #[expect(clippy::redundant_closure_call, reason = "one macro for moves and conversions")]
                 Self::$variant(Some(($convert)(value)))
             }
         }

@@ -26,14 +26,14 @@ macro_rules! both_databases {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
                 let fresh = $crate::testing::sqlite().await;
-                body(fresh.store.clone()).await;
+                Box::pin(body(fresh.store.clone())).await;
                 fresh.close().await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 if let Some(fresh) = $crate::testing::postgres().await {
-                    body(fresh.store.clone()).await;
+                    Box::pin(body(fresh.store.clone())).await;
                     fresh.close().await;
                 }
             }

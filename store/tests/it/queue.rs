@@ -57,13 +57,15 @@ async fn put(store: &Store, school: InstitutionId, key: &str) {
 }
 
 /// Runs the queue until `done`, which must come within a minute.
-async fn until<F: Future<Output = ()>>(queue: &Queue, done: F) {
-    let shutdown = CancellationToken::new();
-    let finish = async {
-        tokio::time::timeout(Duration::from_secs(60), done).await.expect("the queue did not get there");
-        shutdown.cancel();
-    };
-    tokio::join!(queue.run(shutdown.clone()), finish);
+fn until<'a, F: Future<Output = ()> + 'a>(queue: &'a Queue, done: F) -> impl Future<Output = ()> + 'a {
+    Box::pin(async move {
+        let shutdown = CancellationToken::new();
+        let finish = async {
+            tokio::time::timeout(Duration::from_secs(60), done).await.expect("the queue did not get there");
+            shutdown.cancel();
+        };
+        tokio::join!(queue.run(shutdown.clone()), finish);
+    })
 }
 
 async fn state(store: &Store, school: InstitutionId, key: &'static str) -> JobState {
