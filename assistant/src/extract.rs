@@ -19,6 +19,8 @@ const NEAREST: usize = 3;
 const WORDS: f64 = 0.35;
 /// A further sentence must score at least this share of the best one.
 const FURTHER: f64 = 0.72;
+/// The sentence after the best one must score at least this share of it to be shown for context.
+const NEIGHBOUR: f64 = 0.4;
 
 /// A passage with what the question has to do with each of its sentences.
 #[derive(Debug, Clone)]
@@ -65,6 +67,11 @@ impl Extract {
     }
 }
 
+/// Whether code is not cut off in the middle of a block.
+fn whole(words: &str) -> bool {
+    words.matches('{').count() == words.matches('}').count()
+}
+
 /// Question terms and what each weighs.
 pub(crate) type Weights = HashMap<String, f64>;
 
@@ -87,6 +94,7 @@ pub fn extract(passages: &[Passage], weights: &[(String, f64, bool)]) -> Extract
             && last.map(|at| at + 1) == Some(passage.chunk.chunk.sentences.len());
         if let (true, Some(next)) = (open, &passage.next)
             && !flagged(next).contains(&0)
+            && next.chunk.sentences.first().is_some_and(|s| whole(next.chunk.sentence_text(s)))
         {
             citations.extend(cite::of_sentence(next, 0));
         }
@@ -195,18 +203,23 @@ fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
         }
     }
     // What follows the best sentence explains it more often than what is far from it.
-    if chosen.len() < 2 && usable(first + 1) {
+    let worth = |index: usize| scores.get(index).copied().flatten().unwrap_or_default();
+    if chosen.len() < 2 && worth(first + 1) >= NEIGHBOUR * top {
         chosen.push(first + 1);
     }
     let flagged = flagged(&passage.chunk);
+    let count = texts.len();
     for index in chosen.clone() {
-        let announces = texts.get(index).is_some_and(|words| words.ends_with(':'));
-        if announces
-            && texts.get(index + 1).is_some()
-            && !flagged.contains(&(index + 1))
-            && !chosen.contains(&(index + 1))
-        {
-            chosen.push(index + 1);
+        if !texts.get(index).is_some_and(|words| words.ends_with(':')) || index + 1 == count {
+            continue;
+        }
+        let attached = texts.get(index + 1).filter(|words| !flagged.contains(&(index + 1)) && whole(words));
+        match attached {
+            Some(_) if !chosen.contains(&(index + 1)) => chosen.push(index + 1),
+            Some(_) => {}
+            // It announces what cannot be shown.
+            None if chosen.len() > 1 => chosen.retain(|other| *other != index),
+            None => {}
         }
     }
     chosen.sort_unstable();

@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use crate::signals::Signals;
 
 /// Changes whenever signals, samples or bounds change; a stored calibration of another is stale.
-pub(crate) const VERSION: &str = "gate.v2";
+pub(crate) const VERSION: &str = "gate.v3";
 /// What rare words that the best passages lack cost.
 const NOVELTY: f64 = 0.10;
 /// The same when words are all there is.
-const NOVELTY_BY_WORDS: f64 = 0.20;
+const NOVELTY_BY_WORDS: f64 = 0.30;
 /// Width of the band of `closest`.
 const BAND: f64 = 0.05;
 const BAND_BY_WORDS: f64 = 0.25;
 /// Bounds of the threshold. The lower keeps the refusal when every negative is far from the course,
 /// the upper keeps a course whose subject is itself among the negatives from refusing its own.
 const BOUNDS: (f64, f64) = (0.375, 0.400);
-const BOUNDS_BY_WORDS: (f64, f64) = (0.10, 0.20);
+const BOUNDS_BY_WORDS: (f64, f64) = (0.15, 0.20);
 /// The threshold of a course too small to say.
 const FIXED: f64 = 0.385;
-const FIXED_BY_WORDS: f64 = 0.15;
+const FIXED_BY_WORDS: f64 = 0.18;
 /// Share of the negatives that lie below the threshold, within the bounds.
 const DECLINED: f64 = 0.90;
 /// How steeply coverage rises around the threshold.

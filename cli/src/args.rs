@@ -42,12 +42,17 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  lyceum serve\n  lyceum --data-dir /srv/school serve --listen 127.0.0.1:9000")]
     Serve(ServeArgs),
     /// Build a demo school from bundled content, check every promise, print a scorecard
-    #[command(after_help = "Examples:\n  lyceum demo --data-dir ./demo-school --json\n  lyceum demo --serve        go on serving afterwards")]
+    #[command(
+        after_help = "Examples:\n  lyceum demo --data-dir ./demo-school --json\n  lyceum demo --serve        go on serving afterwards"
+    )]
     Demo(DemoArgs),
     /// Check the machine: what is there, what is missing, what each absence costs
     Doctor,
     /// Bring content in: a folder, a git repository, a SCORM package, a document, a video
-    #[command(subcommand, after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro")]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro"
+    )]
     Ingest(IngestCommand),
     /// See and mend queued work
     #[command(subcommand)]
@@ -68,7 +73,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Enrol(EnrolCommand),
     /// Search a course
-    #[command(after_help = "Examples:\n  lyceum search --course intro \"borrow checker\" --limit 5\n  lyceum search --course intro --batch queries.txt --json")]
+    #[command(
+        after_help = "Examples:\n  lyceum search --course intro \"borrow checker\" --limit 5\n  lyceum search --course intro --batch queries.txt --json"
+    )]
     Search(SearchArgs),
     /// The course tutor
     #[command(subcommand)]
@@ -379,7 +386,9 @@ pub(crate) struct SearchArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TutorCommand {
     /// Ask a question about a course
-    #[command(after_help = "Examples:\n  lyceum tutor ask --course intro \"Why does a tide come twice a day?\"\n  lyceum tutor ask --course intro --batch questions.txt --json")]
+    #[command(
+        after_help = "Examples:\n  lyceum tutor ask --course intro \"Why does a tide come twice a day?\"\n  lyceum tutor ask --course intro --batch questions.txt --json"
+    )]
     Ask {
         /// The question
         #[arg(required_unless_present = "batch")]
@@ -410,7 +419,9 @@ pub(crate) enum IndexCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalCommand {
     /// Run suites
-    #[command(after_help = "Example:\n  lyceum eval run --suite retrieval,scope --source ./rust-book --report ./report")]
+    #[command(
+        after_help = "Example:\n  lyceum eval run --suite retrieval,scope --source ./rust-book --report ./report"
+    )]
     Run {
         /// Suites, by comma
         #[arg(long, value_delimiter = ',', default_value = "retrieval,scope")]

@@ -93,8 +93,9 @@ impl Context<'_> {
     /// A file with a query a line.
     pub(crate) fn lines(&self, file: &Path) -> Result<Vec<String>> {
         let path = self.path(file);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::new(crate::exit::NOT_FOUND, format!("cannot read \"{}\": {error}", path.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::new(crate::exit::NOT_FOUND, format!("cannot read \"{}\": {error}", path.display()))
+        })?;
         Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
     }
 }
@@ -203,7 +204,13 @@ pub(crate) async fn run_as_owner(cli: Cli, owner: store::owner::Owner, data_dir:
 }
 
 /// Runs a command that another process sent to this owner.
-pub(crate) async fn run_forwarded(node: &Arc<Node>, arguments: &[String], directory: &Path, input: Option<String>, out: &Out) {
+pub(crate) async fn run_forwarded(
+    node: &Arc<Node>,
+    arguments: &[String],
+    directory: &Path,
+    input: Option<String>,
+    out: &Out,
+) {
     let parsed = Cli::try_parse_from(std::iter::once("lyceum").chain(arguments.iter().map(String::as_str)));
     let code = match parsed {
         Ok(cli) => {

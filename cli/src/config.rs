@@ -87,7 +87,8 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
-        let bad = |field: &str, why: &str| Err(Failure::new(BAD_CONFIG, format!("bad configuration: \"{field}\" {why}")));
+        let bad =
+            |field: &str, why: &str| Err(Failure::new(BAD_CONFIG, format!("bad configuration: \"{field}\" {why}")));
         if self.listen.parse::<std::net::SocketAddr>().is_err() {
             return bad("listen", "must be an address and a port, such as 127.0.0.1:8080");
         }

@@ -31,7 +31,9 @@ fn framed(stream: UnixStream) -> Framed<UnixStream, LengthDelimitedCodec> {
 
 /// Runs this process's command in the owner of the data directory and shows what it says.
 pub(crate) async fn ask(socket: &Path, arguments: Vec<String>, input: Option<String>) -> Result<u8> {
-    let gone = |error: &dyn std::fmt::Display| Failure::new(crate::exit::TRY_LATER, format!("the running server did not answer: {error}; try again"));
+    let gone = |error: &dyn std::fmt::Display| {
+        Failure::new(crate::exit::TRY_LATER, format!("the running server did not answer: {error}; try again"))
+    };
     let stream = UnixStream::connect(socket).await.map_err(|error| gone(&error))?;
     let mut stream = framed(stream);
     let request = Request { arguments, directory: std::env::current_dir()?, input };

@@ -106,7 +106,10 @@ async fn own_or_ask(cli: Cli, arguments: Vec<String>, data_dir: PathBuf, config:
         if matches!(cli.command, Command::Serve(_)) {
             return Err(Failure::new(
                 exit::TRY_LATER,
-                format!("data directory \"{}\" is served by another process already; stop it first, or name another with --data-dir", data_dir.display()),
+                format!(
+                    "data directory \"{}\" is served by another process already; stop it first, or name another with --data-dir",
+                    data_dir.display()
+                ),
             ));
         }
         let socket = store::owner::socket_path(&data_dir);

@@ -45,7 +45,12 @@ pub(crate) fn cache(config: &Config) -> Cache {
 }
 
 /// Starts a worker in this process with every model that can be had; a school works without any.
-pub(crate) async fn attach(config: &Config, gateway: &Gateway, tasks: &TaskTracker, shutdown: &CancellationToken) -> Attached {
+pub(crate) async fn attach(
+    config: &Config,
+    gateway: &Gateway,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Attached {
     let mut attached = Attached { runtime: "nothing".into(), notices: Vec::new() };
     let mut worker = Worker::new("in-process");
     if config.embedding_model == "none" {

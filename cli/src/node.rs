@@ -65,7 +65,10 @@ impl Node {
         let index: Arc<dyn VectorIndex> = if config.qdrant_url.is_empty() {
             Arc::new(scan.clone())
         } else {
-            let remote = engines::qdrant::QdrantIndex::new(store.clone(), &engines::qdrant::QdrantOptions::new(&config.qdrant_url));
+            let remote = engines::qdrant::QdrantIndex::new(
+                store.clone(),
+                &engines::qdrant::QdrantOptions::new(&config.qdrant_url),
+            );
             Arc::new(remote.map_err(Failure::from)?)
         };
         let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };

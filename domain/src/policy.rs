@@ -408,8 +408,10 @@ pub fn list_decision(actor: &Actor, action: Action, institution: InstitutionId) 
     }
     actor
         .effective()
-        .filter(|grant| cell(action, grant.role).reach == Reach::Anywhere
-            || (institution == actor.institution && cell(action, grant.role).reach != Reach::Nowhere))
+        .filter(|grant| {
+            cell(action, grant.role).reach == Reach::Anywhere
+                || (institution == actor.institution && cell(action, grant.role).reach != Reach::Nowhere)
+        })
         .map(|grant| conditions(actor, cell(action, grant.role)))
         .filter(|decision| !decision.allowed())
         .max_by_key(|decision| decision.rank())
@@ -440,7 +442,9 @@ pub fn may_grant(actor: &Actor, role: Role, scope: Scope, subject: &Subject) -> 
     };
     let decision = decide(actor, action, subject);
     match decision {
-        Decision::Allowed { cap: Some(Cap::AtMost(most)), .. } if role_order(role) < role_order(most) => Decision::Denied,
+        Decision::Allowed { cap: Some(Cap::AtMost(most)), .. } if role_order(role) < role_order(most) => {
+            Decision::Denied
+        }
         // A role of the whole installation is only given by someone who has that reach.
         Decision::Allowed { cap: Some(_), .. } if scope == Scope::Global => Decision::Denied,
         _ => decision,
@@ -476,3 +480,6 @@ pub fn permissions(grants: &[Grant]) -> Vec<Permission> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,10 +78,10 @@ const DATASETS: &[(&str, &str)] = &[("rust-book.questions", include_str!("../dat
 /// # Errors
 /// There is none, or a line of it is damaged.
 pub fn named(name: &str) -> Result<Vec<Question>> {
-    let (_, text) = DATASETS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .ok_or_else(|| Error::Damaged { what: format!("dataset \"{name}\""), reason: "there is none of that name".into() })?;
+    let (_, text) = DATASETS.iter().find(|(known, _)| *known == name).ok_or_else(|| Error::Damaged {
+        what: format!("dataset \"{name}\""),
+        reason: "there is none of that name".into(),
+    })?;
     parse(text)
 }
 
@@ -94,7 +94,8 @@ pub fn parse(text: &str) -> Result<Vec<Question>> {
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| Error::Damaged { what: format!("dataset, line {number}"), reason: error.to_string() })
+            serde_json::from_str(line)
+                .map_err(|error| Error::Damaged { what: format!("dataset, line {number}"), reason: error.to_string() })
         })
         .collect()
 }

@@ -22,7 +22,8 @@ pub fn write(report: &Report, folder: &Path) -> Result<Vec<PathBuf>> {
         move |source| Error::Write { path, source }
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
-    let metrics = serde_json::to_string_pretty(report).map_err(|error| Error::Damaged { what: "report".into(), reason: error.to_string() })?;
+    let metrics = serde_json::to_string_pretty(report)
+        .map_err(|error| Error::Damaged { what: "report".into(), reason: error.to_string() })?;
     let files = [("report.html", page(report)), ("report.md", text(report)), ("metrics.json", metrics)];
     files
         .into_iter()

@@ -9,7 +9,7 @@ use store::sql::{chunk, search};
 use store::vector::VectorIndex as _;
 
 use crate::dataset::{Gold, Question};
-use crate::run::{Progress, Ports};
+use crate::run::{Ports, Progress};
 use crate::stats::ndcg;
 use crate::{Error, Result};
 
@@ -76,7 +76,10 @@ pub(crate) async fn measure(ports: &Ports, questions: &[&Question], progress: Pr
         let ours: Vec<(String, Vec<String>)> =
             found.passages.iter().map(|p| (p.chunk.source_path.clone(), p.chunk.chunk.heading_path.clone())).collect();
         ranks.insert("ours".to_owned(), ranks_of(&question.gold, &ours));
-        ranks.insert("bm25".to_owned(), ranks_of(&question.gold, &places(ports, keyword(ports, &question.question).await?).await?));
+        ranks.insert(
+            "bm25".to_owned(),
+            ranks_of(&question.gold, &places(ports, keyword(ports, &question.question).await?).await?),
+        );
         let nearest = match found.query() {
             Some((model, query)) => {
                 let hits = ports.scan.search(&ports.scope, model, query, DEPTH).await?;
@@ -91,11 +94,19 @@ pub(crate) async fn measure(ports: &Ports, questions: &[&Question], progress: Pr
             gold: question.gold.iter().map(|gold| format!("{} > {}", gold.source_path, gold.heading)).collect(),
             golds: question.gold.len(),
             ranks,
-            found: ours.into_iter().take(5).map(|(path, headings)| format!("{path} > {}", headings.join(" > "))).collect(),
+            found: ours
+                .into_iter()
+                .take(5)
+                .map(|(path, headings)| format!("{path} > {}", headings.join(" > ")))
+                .collect(),
             milliseconds,
         });
     }
-    if samples.is_empty() { Err(Error::Damaged { what: "dataset".into(), reason: "it has no answerable question".into() }) } else { Ok(samples) }
+    if samples.is_empty() {
+        Err(Error::Damaged { what: "dataset".into(), reason: "it has no answerable question".into() })
+    } else {
+        Ok(samples)
+    }
 }
 
 /// Ranks, from 1, at which a gold section appears for the first time.
@@ -114,7 +125,8 @@ fn ranks_of(gold: &[Gold], found: &[(String, Vec<String>)]) -> Vec<usize> {
 
 async fn keyword(ports: &Ports, question: &str) -> Result<Vec<ChunkId>> {
     let (scope, question) = (ports.scope, question.to_owned());
-    let found = ports.store.read(|tx| Box::pin(async move { search::keyword(tx, &scope, &question, DEPTH).await })).await?;
+    let found =
+        ports.store.read(|tx| Box::pin(async move { search::keyword(tx, &scope, &question, DEPTH).await })).await?;
     Ok(found.hits.into_iter().map(|hit| hit.chunk_id).collect())
 }
 

@@ -7,12 +7,12 @@ use serde::Serialize;
 use store::vector::ExactScan;
 use store::{Scope, Store};
 
+use crate::Result;
 use crate::dataset::{self, Kind, Question};
 use crate::retrieval::{self, METHODS, METRICS};
 use crate::scope;
 use crate::stats::{self, Interval};
 use crate::suite::{Measure, Suite};
-use crate::Result;
 
 /// What an evaluation works on; opened by its caller.
 pub struct Ports {
@@ -96,7 +96,12 @@ pub async fn run(suites: &[Suite], ports: &Ports, progress: Progress<'_>) -> Res
 ///
 /// # Errors
 /// As for [`run`].
-pub async fn run_on(suite: &Suite, questions: &[Question], ports: &Ports, progress: Progress<'_>) -> Result<SuiteReport> {
+pub async fn run_on(
+    suite: &Suite,
+    questions: &[Question],
+    ports: &Ports,
+    progress: Progress<'_>,
+) -> Result<SuiteReport> {
     let mut report = SuiteReport {
         name: suite.name.clone(),
         about: suite.about.clone(),
@@ -111,7 +116,10 @@ pub async fn run_on(suite: &Suite, questions: &[Question], ports: &Ports, progre
         Measure::Retrieval => {
             let answerable: Vec<&Question> = questions.iter().filter(|q| q.kind == Kind::Answerable).collect();
             let shared = answerable.iter().filter(|q| q.shares_words()).count();
-            report.numbers.insert("questions sharing a word with the heading".into(), shared as f64 / answerable.len().max(1) as f64);
+            report.numbers.insert(
+                "questions sharing a word with the heading".into(),
+                shared as f64 / answerable.len().max(1) as f64,
+            );
             ranks(&mut report, retrieval::measure(ports, &answerable, progress).await?);
         }
         Measure::Scope => judgements(&mut report, scope::measure(ports, questions, progress).await?),
@@ -128,7 +136,9 @@ fn ranks(report: &mut SuiteReport, mut samples: Vec<retrieval::Sample>) {
             report.metrics.insert(format!("{method}.{metric}"), stats::mean(&values(method)));
         }
         for method in METHODS.iter().skip(1) {
-            report.differences.insert(format!("ours.{metric} - {method}.{metric}"), stats::difference(&ours, &values(method)));
+            report
+                .differences
+                .insert(format!("ours.{metric} - {method}.{metric}"), stats::difference(&ours, &values(method)));
         }
     }
     latency(report, samples.iter().map(|s| s.milliseconds).collect());
@@ -172,13 +182,23 @@ fn check(suite: &Suite, report: &mut SuiteReport) {
     for (name, least) in &suite.floors {
         let found = value(name);
         let holds = found.is_some_and(|value| value >= *least);
-        checks.push(Check { rule: format!("{name} at least {least}"), value: found.unwrap_or_default(), least: *least, holds });
+        checks.push(Check {
+            rule: format!("{name} at least {least}"),
+            value: found.unwrap_or_default(),
+            least: *least,
+            holds,
+        });
     }
     for (name, others) in &suite.ahead {
         for other in others {
             let (ours, theirs) = (value(name), value(other));
             let holds = ours.zip(theirs).is_some_and(|(ours, theirs)| ours > theirs);
-            checks.push(Check { rule: format!("{name} ahead of {other}"), value: ours.unwrap_or_default(), least: theirs.unwrap_or_default(), holds });
+            checks.push(Check {
+                rule: format!("{name} ahead of {other}"),
+                value: ours.unwrap_or_default(),
+                least: theirs.unwrap_or_default(),
+                holds,
+            });
         }
     }
     report.checks = checks;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::dataset::{Kind, Question};
-use crate::run::{Progress, Ports};
+use crate::run::{Ports, Progress};
 
 /// One question's judgement.
 #[derive(Debug, Clone, PartialEq, Serialize)]

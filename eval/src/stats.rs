@@ -32,7 +32,9 @@ pub fn mean(values: &[f64]) -> Interval {
     }
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| (0..n).map(|_| values.get(rng.random_range(0..n)).copied().unwrap_or_default()).sum::<f64>() / n as f64)
+        .map(|_| {
+            (0..n).map(|_| values.get(rng.random_range(0..n)).copied().unwrap_or_default()).sum::<f64>() / n as f64
+        })
         .collect();
     means.sort_by(f64::total_cmp);
     Interval { value, low: percentile(&means, 0.025), high: percentile(&means, 0.975), n }
@@ -63,7 +65,17 @@ pub fn auc(positives: &[f64], negatives: &[f64]) -> f64 {
     let pairs = positives.len() * negatives.len();
     let wins: f64 = positives
         .iter()
-        .flat_map(|p| negatives.iter().map(move |n| if p > n { 1.0 } else if (p - n).abs() < f64::EPSILON { 0.5 } else { 0.0 }))
+        .flat_map(|p| {
+            negatives.iter().map(move |n| {
+                if p > n {
+                    1.0
+                } else if (p - n).abs() < f64::EPSILON {
+                    0.5
+                } else {
+                    0.0
+                }
+            })
+        })
         .sum();
     if pairs == 0 { 0.5 } else { wins / pairs as f64 }
 }
@@ -73,7 +85,11 @@ pub fn auc(positives: &[f64], negatives: &[f64]) -> f64 {
 pub fn ndcg(ranks: &[usize], golds: usize) -> f64 {
     let gain = |rank: usize| 1.0 / ((rank + 1) as f64).log2();
     let ideal: f64 = (1..=golds.min(10)).map(gain).sum();
-    if ideal > 0.0 { ranks.iter().filter(|rank| **rank <= 10).map(|rank| gain(*rank)).sum::<f64>() / ideal } else { 0.0 }
+    if ideal > 0.0 {
+        ranks.iter().filter(|rank| **rank <= 10).map(|rank| gain(*rank)).sum::<f64>() / ideal
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]

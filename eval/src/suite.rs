@@ -52,8 +52,10 @@ pub fn names() -> Vec<&'static str> {
 /// # Errors
 /// There is none, or its file is damaged.
 pub fn named(name: &str) -> Result<Suite> {
-    let (_, text) =
-        SUITES.iter().find(|(known, _)| *known == name).ok_or_else(|| Error::NoSuite { name: name.into(), known: names().join(", ") })?;
+    let (_, text) = SUITES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| Error::NoSuite { name: name.into(), known: names().join(", ") })?;
     parse(text)
 }
 

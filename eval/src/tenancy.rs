@@ -28,7 +28,14 @@ pub struct Tenancy {
 ///
 /// # Errors
 /// The rows cannot be read.
-pub async fn tenancy(ports: &Ports, index: &dyn VectorIndex, ours: Scope, theirs: Scope, canaries: &[String], questions: &[String]) -> Result<Tenancy> {
+pub async fn tenancy(
+    ports: &Ports,
+    index: &dyn VectorIndex,
+    ours: Scope,
+    theirs: Scope,
+    canaries: &[String],
+    questions: &[String],
+) -> Result<Tenancy> {
     let mut found = Tenancy::default();
     for question in questions {
         found.questions += 1;
@@ -41,8 +48,13 @@ pub async fn tenancy(ports: &Ports, index: &dyn VectorIndex, ours: Scope, theirs
         Scope { institution: ours.institution, course: theirs.course, hidden: true },
         Scope { institution: theirs.institution, course: ours.course, hidden: true },
     ];
-    let their_chunks: Vec<ChunkId> =
-        ports.store.read(|tx| Box::pin(async move { chunk::in_course(tx, &theirs).await })).await?.into_iter().map(|c| c.id).collect();
+    let their_chunks: Vec<ChunkId> = ports
+        .store
+        .read(|tx| Box::pin(async move { chunk::in_course(tx, &theirs).await }))
+        .await?
+        .into_iter()
+        .map(|c| c.id)
+        .collect();
     for (question, scope) in questions.iter().zip(mixed.into_iter().cycle()) {
         found.port_calls += 1;
         let text = question.clone();

@@ -104,7 +104,6 @@ pub struct Package {
 
 #[derive(Serialize, Deserialize)]
 enum Request {
-    Probe,
     Document { format: Format, path: String },
 }
 

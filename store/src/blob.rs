@@ -111,18 +111,14 @@ pub async fn keep(
 ) -> Result<BlobRef> {
     let fresh = blobs.put(institution, content.into(), media_type).await?;
     let row = fresh.clone();
-    let kept = store
-        .write(move |tx| Box::pin(async move { sql::blob::insert(tx, institution, &row).await }))
-        .await?;
+    let kept = store.write(move |tx| Box::pin(async move { sql::blob::insert(tx, institution, &row).await })).await?;
     if kept.key != fresh.key {
         if blobs.exists(institution, &kept.key).await? {
             blobs.delete(institution, &fresh.key).await?;
         } else {
             // The older file was lost: this copy takes its place.
             let row = fresh.clone();
-            store
-                .write(move |tx| Box::pin(async move { sql::blob::relocate(tx, institution, &row).await }))
-                .await?;
+            store.write(move |tx| Box::pin(async move { sql::blob::relocate(tx, institution, &row).await })).await?;
             return Ok(fresh);
         }
     }
@@ -135,9 +131,7 @@ pub async fn keep(
 /// Not found when the institution has no such blob.
 pub async fn fetch(store: &Store, blobs: &dyn Blobs, institution: InstitutionId, sha256: &str) -> Result<Bytes> {
     let name = sha256.to_owned();
-    let found = store
-        .read(|tx| Box::pin(async move { sql::blob::get(tx, institution, &name).await }))
-        .await?;
+    let found = store.read(|tx| Box::pin(async move { sql::blob::get(tx, institution, &name).await })).await?;
     match found {
         Some(row) => blobs.get(institution, &row.key).await,
         None => Err(Error::Domain(domain::Error::not_found("blob", sha256))),

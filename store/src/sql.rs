@@ -22,5 +22,5 @@ pub mod search;
 pub mod source;
 pub mod token;
 pub mod user;
-pub mod version;
 pub(crate) mod verify;
+pub mod version;

@@ -59,18 +59,16 @@ async fn an_unknown_name_takes_as_long_as_a_wrong_password() {
         SchoolOptions { password_cost: PasswordCost { memory_kib: 19_456, passes: 2, at_once: 1 }, ..cheap() };
     let world = World::with(fresh.store.clone(), options, ApiOptions::default()).await;
     let mut times = [Vec::new(), Vec::new()];
-    for round in 0..8 {
+    for round in 0..9 {
         for (kind, name) in [(0, "le".to_owned()), (1, format!("nobody{round}"))] {
             let began = Instant::now();
             login(&world, "a-school", &name, "wrong password").await;
             times[kind].push(began.elapsed());
         }
     }
-    let median = |times: &mut Vec<Duration>| {
-        times.sort();
-        times[times.len() / 2].as_secs_f64()
-    };
-    let (known, unknown) = (median(&mut times[0]), median(&mut times[1]));
+    // The fastest of each: what else the machine does only ever adds time.
+    let fastest = |times: &[Duration]| times.iter().min().unwrap().as_secs_f64();
+    let (known, unknown) = (fastest(&times[0]), fastest(&times[1]));
     assert!((0.5..2.0).contains(&(known / unknown)), "known {known} s, unknown {unknown} s");
     fresh.close().await;
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use api::Api;
 use axum::http::{Method, StatusCode};
-use domain::policy::Actor;
+use school::Actor;
 use serde_json::{Value, json};
 
 use crate::world::{Answer, PASSWORD, World, request};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use domain::UserId;
-use domain::policy::Actor;
 use domain::user::{Grant, Role, Scope};
+use school::Actor;
 use serde_json::{Value, json};
 use store::testing;
 

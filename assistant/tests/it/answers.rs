@@ -37,14 +37,27 @@ store::both_databases!(another_subject_is_declined_without_citations, |store| as
     assert!(answer.citations.is_empty());
 });
 
-store::both_databases!(both_databases_find_the_same, |store| async move {
-    let bench = bench(&store, None).await;
-    let found = bench.tutor.search(&bench.scope, "temperature of the oven", 5).await.unwrap();
-    let names: Vec<&str> = found.iter().filter_map(|r| r.heading_path.last().map(String::as_str)).collect();
-    assert_eq!(names.first(), Some(&"Baking Temperature"), "{names:?}");
-    let ranks: Vec<usize> = found.iter().map(|r| r.rank).collect();
-    assert_eq!(ranks, [1, 2, 3, 4, 5]);
-});
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_databases_find_the_same() {
+    let Some(postgres) = store::testing::postgres().await else { return };
+    let sqlite = store::testing::sqlite().await;
+    let mut found = Vec::new();
+    for fresh in [&sqlite, &postgres] {
+        let bench = bench(&fresh.store, None).await;
+        let mut lines = Vec::new();
+        for query in ["temperature of the oven", "flour and water", "how long does the dough rest"] {
+            let hits = bench.tutor.search(&bench.scope, query, 10).await.unwrap();
+            lines.extend(
+                hits.into_iter().map(|hit| (hit.rank, format!("{:.4}", hit.score), hit.heading_path, hit.text)),
+            );
+        }
+        found.push(lines);
+    }
+    assert_eq!(found[0], found[1]);
+    assert!(found[0].len() >= 20);
+    sqlite.close().await;
+    postgres.close().await;
+}
 
 store::both_databases!(seconds_of_a_recording_are_those_of_the_sentence, |store| async move {
     let bench = bench_with(&store, None, BREAD, LocatorKind::Time).await;
@@ -90,7 +103,14 @@ impl VectorIndex for Broken {
     fn name(&self) -> &'static str {
         "broken"
     }
-    async fn upsert(&self, _: InstitutionId, _: CourseId, _: VersionId, _: &str, _: &[(ChunkId, Vec<f32>)]) -> store::Result<()> {
+    async fn upsert(
+        &self,
+        _: InstitutionId,
+        _: CourseId,
+        _: VersionId,
+        _: &str,
+        _: &[(ChunkId, Vec<f32>)],
+    ) -> store::Result<()> {
         Ok(())
     }
     async fn search(&self, scope: &Scope, model: &str, query: &[f32], limit: usize) -> store::Result<Vec<VectorHit>> {
@@ -128,15 +148,26 @@ store::both_databases!(a_failed_index_call_changes_no_result_and_is_tried_again,
 store::both_databases!(the_gate_is_kept_and_made_again_when_the_course_changes, |store| async move {
     let bench = bench(&store, None).await;
     let first = bench.tutor.calibrate(&bench.scope).await.unwrap();
-    assert!(first.positives >= 12 && first.negatives >= 250, "{first:?}");
+    assert!(first.negatives >= 300 && first.declined >= 0.85, "{first:?}");
+    let kept = |model: &'static str| {
+        let (store, institution, course) = (store.clone(), bench.scope.institution, bench.scope.course);
+        async move {
+            let read =
+                store.read(|tx| Box::pin(async move { store::sql::gate::get(tx, institution, course, model).await }));
+            read.await.unwrap().expect("a gate is kept")
+        }
+    };
+    let (by_words, by_model) = (kept("").await, kept(crate::fixture::EMBED).await);
     // Another process finds what this one stored.
     let other = Assistant::new(bench.store.clone(), bench.scan.clone(), bench.gateway.clone());
     assert_eq!(*other.calibrate(&bench.scope).await.unwrap(), *first);
+    assert_eq!(kept("").await.created_at, by_words.created_at);
     let more = format!("{BREAD}## Pizza\nPizza dough is stretched thin and baked at 300 degrees.\n");
     let owner = (bench.scope.institution, bench.scope.course);
     publish(&store, owner, vec![("bread.md".into(), chunks(&more, LocatorKind::Lines))], true).await;
-    let second = bench.tutor.calibrate(&bench.scope).await.unwrap();
-    assert_eq!(second.positives, first.positives + 1);
+    bench.tutor.calibrate(&bench.scope).await.unwrap();
+    assert_ne!(kept("").await.fingerprint, by_words.fingerprint);
+    assert_ne!(kept(crate::fixture::EMBED).await.fingerprint, by_model.fingerprint);
 });
 
 store::both_databases!(the_other_institution_is_never_seen, |store| async move {
@@ -144,7 +175,11 @@ store::both_databases!(the_other_institution_is_never_seen, |store| async move {
     let (institution, course) = school(&store, "west").await;
     let secret = "# Secrets\n## Oven\nThe canary of the west oven is 7781 degrees.\n";
     publish(&store, (institution, course), vec![("secret.md".into(), chunks(secret, LocatorKind::Lines))], true).await;
-    for scope in [bench.scope, Scope { institution: bench.scope.institution, course, hidden: true }, Scope { institution, course: bench.scope.course, hidden: true }] {
+    for scope in [
+        bench.scope,
+        Scope { institution: bench.scope.institution, course, hidden: true },
+        Scope { institution, course: bench.scope.course, hidden: true },
+    ] {
         let found = bench.tutor.search(&scope, "canary of the west oven degrees", 20).await.unwrap();
         assert!(found.iter().all(|r| !r.text.contains("7781")), "{scope:?}");
     }

@@ -33,10 +33,17 @@ pub(crate) fn chunks(text: &str, kind: LocatorKind) -> Vec<Chunk> {
             path.push(line.trim_start_matches('#').trim().to_owned());
             open = false;
         } else if !line.trim().is_empty() {
-            let (start, end) = if kind == LocatorKind::Time { (number * 10_000, number * 10_000 + 9_000) } else { (number, number) };
+            let (start, end) =
+                if kind == LocatorKind::Time { (number * 10_000, number * 10_000 + 9_000) } else { (number, number) };
             let place = domain::Locator::new(kind, start, end);
             if !open {
-                found.push(Chunk { heading_path: path.clone(), text: String::new(), locator: place, sentences: Vec::new(), flagged: false });
+                found.push(Chunk {
+                    heading_path: path.clone(),
+                    text: String::new(),
+                    locator: place,
+                    sentences: Vec::new(),
+                    flagged: false,
+                });
                 open = true;
             }
             let chunk = found.last_mut().unwrap();
@@ -46,24 +53,30 @@ pub(crate) fn chunks(text: &str, kind: LocatorKind) -> Vec<Chunk> {
             let from = chunk.text.len();
             chunk.text.push_str(line);
             chunk.locator = chunk.locator.union(place);
-            chunk.sentences.extend(
-                domain::text::sentences(line).into_iter().map(|(a, b)| Sentence { start: from + a, end: from + b, locator: place }),
-            );
+            chunk.sentences.extend(domain::text::sentences(line).into_iter().map(|(a, b)| Sentence {
+                start: from + a,
+                end: from + b,
+                locator: place,
+            }));
             chunk.flagged |= domain::injection::instruction_like(line).is_some();
         }
     }
     found
 }
 
-/// A unit vector of hashed index terms: equal words are near, and nothing else is.
+/// A unit vector of hashed index terms: texts that share words are near. A part that all texts
+/// share lifts the cosines to where the thresholds of a real model lie.
 pub(crate) fn vector(text: &str) -> Vec<f32> {
-    let mut vector = vec![0.01_f32; 256];
+    let mut vector = vec![0.0_f32; 512];
     for term in domain::text::terms(text) {
-        let hash = term.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        vector[(hash % 256) as usize] += 1.0;
+        let hash =
+            term.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        vector[1 + (hash % 511) as usize] += 1.0;
     }
-    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter().map(|x| x / length).collect()
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
+    vector.iter_mut().for_each(|x| *x /= length);
+    vector[0] = 0.55_f32.sqrt();
+    vector
 }
 
 pub(crate) async fn school(store: &Store, slug: &str) -> (InstitutionId, CourseId) {
@@ -72,7 +85,13 @@ pub(crate) async fn school(store: &Store, slug: &str) -> (InstitutionId, CourseI
         .write(move |tx| {
             Box::pin(async move {
                 let now = tx.now().await?;
-                let school = Institution { id: InstitutionId::fresh(), slug: slug.clone(), name: slug, status: "active".into(), created_at: now };
+                let school = Institution {
+                    id: InstitutionId::fresh(),
+                    slug: slug.clone(),
+                    name: slug,
+                    status: "active".into(),
+                    created_at: now,
+                };
                 institution::insert(tx, &school).await?;
                 let made = Course {
                     id: CourseId::fresh(),
@@ -100,7 +119,12 @@ pub(crate) async fn school(store: &Store, slug: &str) -> (InstitutionId, CourseI
 }
 
 /// Publishes documents (path, chunks) as one source; with vectors when asked.
-pub(crate) async fn publish(store: &Store, (school, course): (InstitutionId, CourseId), documents: Vec<(String, Vec<Chunk>)>, embedded: bool) {
+pub(crate) async fn publish(
+    store: &Store,
+    (school, course): (InstitutionId, CourseId),
+    documents: Vec<(String, Vec<Chunk>)>,
+    embedded: bool,
+) {
     store
         .write(move |tx| {
             Box::pin(async move {
@@ -124,7 +148,12 @@ pub(crate) async fn publish(store: &Store, (school, course): (InstitutionId, Cou
                     let id = document::insert(tx, &new).await?;
                     chunk::insert_many(tx, school, course, from, built, id, first, &chunks).await?;
                     first += i64::try_from(chunks.len()).unwrap();
-                    lessons.push(NewLesson { title: path, kind: "DOCUMENT".into(), document_id: Some(id), hidden: false });
+                    lessons.push(NewLesson {
+                        title: path,
+                        kind: "DOCUMENT".into(),
+                        document_id: Some(id),
+                        hidden: false,
+                    });
                 }
                 if embedded {
                     let rows = chunk::without_vector(tx, school, built, EMBED, 10_000).await?;
@@ -134,7 +163,7 @@ pub(crate) async fn publish(store: &Store, (school, course): (InstitutionId, Cou
                             chunk_id: row.id,
                             content_hash: row.content_hash.clone(),
                             vector: vector(&row.chunk.indexed_text()),
-                            sentences: row.chunk.sentences.iter().map(|s| vector(row.chunk.sentence_text(s))).collect(),
+                            sentences: row.chunk.embedded_parts().iter().map(|text| vector(text)).collect(),
                         })
                         .collect();
                     embedding::insert_many(tx, school, course, built, EMBED, &new).await?;
@@ -172,7 +201,13 @@ impl Worker {
     }
 
     async fn serve(self, mut link: WorkerLink, rule: Option<Rule>) {
-        let model = |id: &str, task| Model { id: id.into(), task, dimension: Some(256), max_tokens: None, backend: "test".into() };
+        let model = |id: &str, task| Model {
+            id: id.into(),
+            task,
+            dimension: Some(512),
+            max_tokens: None,
+            backend: "test".into(),
+        };
         let mut models = vec![model(EMBED, Task::Embed)];
         models.extend(rule.is_some().then(|| model(CHAT, Task::Chat)));
         let _ = link.outgoing.send(Up::Register { worker: "test".into(), models }).await;
@@ -183,9 +218,15 @@ impl Worker {
             let failed = || Up::Fail { id, failure: Failure::Backend { message: "told to fail".into() } };
             match assignment.request {
                 Request::Embed(request) => {
-                    let fail = self.failing_embeds.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+                    let fail = self
+                        .failing_embeds
+                        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+                        .is_ok();
                     let vectors = Vectors(request.texts.iter().map(|text| vector(text)).collect());
-                    let _ = link.outgoing.send(if fail { failed() } else { Up::Done { id, reply: Reply::Embed { vectors } } }).await;
+                    let _ = link
+                        .outgoing
+                        .send(if fail { failed() } else { Up::Done { id, reply: Reply::Embed { vectors } } })
+                        .await;
                 }
                 Request::Chat(request) => {
                     self.prompts.lock().unwrap().push(request.clone());

@@ -22,7 +22,8 @@ fn says(text: &str) -> Option<Arc<dyn Fn(&ChatRequest) -> Script + Send + Sync>>
 }
 
 async fn extract_of(bench: &Bench) -> String {
-    let plain = assistant::Assistant::new(bench.store.clone(), bench.scan.clone(), bench.gateway.clone()).with_checker(Arc::new(Refusing));
+    let plain = assistant::Assistant::new(bench.store.clone(), bench.scan.clone(), bench.gateway.clone())
+        .with_checker(Arc::new(Refusing));
     plain.ask(&bench.scope, QUESTION).await.unwrap().answer
 }
 
@@ -67,7 +68,10 @@ store::both_databases!(citing_changes_no_letter_between_the_markers, |store| asy
     let answer = bench.tutor.ask(&bench.scope, QUESTION).await.unwrap();
     assert_eq!((answer.outcome, answer.mode), (Outcome::Answered, Mode::Generated), "{answer:#?}");
     assert_eq!(answer.answer, HONEST.replace(" [S1]", ""));
-    assert_eq!(answer.sentences.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" "), HONEST.replace(" [S1]", ""));
+    assert_eq!(
+        answer.sentences.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" "),
+        HONEST.replace(" [S1]", "")
+    );
     assert!(answer.notices.is_empty(), "{:?}", answer.notices);
     for sentence in &answer.sentences {
         let quote = &answer.citations[sentence.citations[0]].quote;
@@ -77,7 +81,8 @@ store::both_databases!(citing_changes_no_letter_between_the_markers, |store| asy
 
 store::both_databases!(json_sentences_are_shown_as_they_are, |store| async move {
     let texts = ["Knead by hand for 10 minutes.", "Stretch a piece of dough between your fingers."];
-    let reply = serde_json::json!({"sentences": texts.map(|text| serde_json::json!({"text": text, "cites": [1]}))}).to_string();
+    let reply =
+        serde_json::json!({"sentences": texts.map(|text| serde_json::json!({"text": text, "cites": [1]}))}).to_string();
     let bench = bench(&store, says(&reply)).await;
     let answer = bench.tutor.ask(&bench.scope, QUESTION).await.unwrap();
     assert_eq!(answer.mode, Mode::Generated, "{answer:#?}");
@@ -102,7 +107,10 @@ store::both_databases!(a_stream_that_dies_in_the_middle_means_the_extract, |stor
     let bench = bench(&store, Some(Arc::new(move |_| Script::DieAfter(half.clone())))).await;
     let extract = extract_of(&bench).await;
     let events: Vec<Event> = bench.tutor.ask_stream(bench.scope, QUESTION.into()).map(Result::unwrap).collect().await;
-    let shown: String = events.iter().filter_map(|e| if let Event::Delta { text, .. } = e { Some(text.as_str()) } else { None }).collect();
+    let shown: String = events
+        .iter()
+        .filter_map(|e| if let Event::Delta { text, .. } = e { Some(text.as_str()) } else { None })
+        .collect();
     assert_eq!(shown, extract);
     let Some(Event::Done { answer }) = events.last() else { panic!("no end") };
     assert_eq!((answer.mode, &answer.answer), (Mode::Extract, &extract));
@@ -124,7 +132,10 @@ store::both_databases!(a_second_draft_is_asked_for_once, |store| async move {
 store::both_databases!(what_is_streamed_is_the_checked_answer, |store| async move {
     let bench = bench(&store, says(HONEST)).await;
     let events: Vec<Event> = bench.tutor.ask_stream(bench.scope, QUESTION.into()).map(Result::unwrap).collect().await;
-    let shown: String = events.iter().filter_map(|e| if let Event::Delta { text, .. } = e { Some(text.as_str()) } else { None }).collect();
+    let shown: String = events
+        .iter()
+        .filter_map(|e| if let Event::Delta { text, .. } = e { Some(text.as_str()) } else { None })
+        .collect();
     assert_eq!(shown, HONEST.replace(" [S1]", ""));
     assert!(matches!(events.first(), Some(Event::Citation { index: 0, .. })));
 });

@@ -16,7 +16,7 @@ use crate::fixture::{Script, bench_with};
 const QUESTIONS: &[&str] = &[
     "How long do I knead dough by hand?",
     "At what temperature is a wheat loaf baked?",
-    "How often is a sourdough starter fed?",
+    "How often do I feed the starter with flour and water?",
     "How much salt goes into the dough?",
     "When is a shaped loaf ready for the oven?",
     "Where should bread be stored?",
@@ -52,17 +52,33 @@ fn with_other_number(text: &str, rng: &mut StdRng) -> String {
             continue;
         }
         if !digits.is_empty() {
-            out.push_str(&if changed { digits.clone() } else { (digits.parse::<u64>().unwrap() + rng.random_range(3000..9000)).to_string() });
+            out.push_str(&if changed {
+                digits.clone()
+            } else {
+                (digits.parse::<u64>().unwrap() + rng.random_range(3000..9000)).to_string()
+            });
             changed = true;
             digits.clear();
         }
         out.push(c);
     }
-    if changed { out.trim_end().to_owned() } else { format!("{} It takes {} minutes.", text, rng.random_range(3000..9000)) }
+    if changed {
+        out.trim_end().to_owned()
+    } else {
+        format!("{} It takes {} minutes.", text, rng.random_range(3000..9000))
+    }
 }
 
 fn negated(text: &str) -> String {
-    for (from, to) in [(" is ", " is not "), (" does not ", " does "), (" makes ", " never makes "), (" for ", " not for "), (" never ", " always "), (" with ", " without "), (" keeps ", " never keeps ")] {
+    for (from, to) in [
+        (" is ", " is not "),
+        (" does not ", " does "),
+        (" makes ", " never makes "),
+        (" for ", " not for "),
+        (" never ", " always "),
+        (" with ", " without "),
+        (" keeps ", " never keeps "),
+    ] {
         if text.contains(from) {
             return text.replacen(from, to, 1);
         }
@@ -76,7 +92,9 @@ fn hostile(kind: usize, sources: &[Vec<String>], rng: &mut StdRng) -> String {
     let true_words = sources[at].choose(rng).unwrap().clone();
     let bare = true_words.trim_end_matches('.').to_owned();
     let id = at + 1;
-    let json = |text: &str, cites: serde_json::Value| serde_json::json!({"sentences": [{"text": text, "cites": cites}]}).to_string();
+    let json = |text: &str, cites: serde_json::Value| {
+        serde_json::json!({"sentences": [{"text": text, "cites": cites}]}).to_string()
+    };
     match kind {
         0 => json(&true_words, serde_json::json!([sources.len() + rng.random_range(1..90)])),
         1 => format!("{bare} [S{}].", sources.len() + rng.random_range(1..1_000_000)),
@@ -144,7 +162,8 @@ async fn of_a_thousand_hostile_replies_none_reaches_the_answer() {
         for citation in &answer.citations {
             let id: ChunkId = citation.chunk_id.parse().unwrap();
             let scope = bench.scope;
-            let row = bench.store.read(|tx| Box::pin(async move { chunk::by_ids(tx, &scope, &[id]).await })).await.unwrap();
+            let row =
+                bench.store.read(|tx| Box::pin(async move { chunk::by_ids(tx, &scope, &[id]).await })).await.unwrap();
             assert_eq!(cite::verify(citation, &row[0]), Ok(()));
         }
     }

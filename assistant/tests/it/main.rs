@@ -1,5 +1,11 @@
 //! The tutor through its public door, over real stores and a worker that does as it is told.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test may panic"
+)]
 
 mod answers;
 mod fixture;

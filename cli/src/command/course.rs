@@ -98,7 +98,9 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
                 ..NewCourse::default()
             };
             let course = node.school.course().create(&actor, actor.institution, new).await?;
-            out.result(&course, |course| format!("course \"{}\" made; it is a draft until: lyceum course publish {0}", course.slug));
+            out.result(&course, |course| {
+                format!("course \"{}\" made; it is a draft until: lyceum course publish {0}", course.slug)
+            });
         }
         CourseCommand::Publish { slug, visibility } => {
             if context.cli.dry_run {

@@ -59,7 +59,10 @@ fn finished(record: &Path) -> Option<Scorecard> {
 async fn open(data_dir: &Path, config: Config) -> Result<std::sync::Arc<Node>> {
     let owner = store::owner::DataDirOwner::acquire(data_dir).map_err(|error| {
         let Failure { message, .. } = error.into();
-        Failure::new(crate::exit::TRY_LATER, format!("{message}; stop the server there, or name another folder with --data-dir"))
+        Failure::new(
+            crate::exit::TRY_LATER,
+            format!("{message}; stop the server there, or name another folder with --data-dir"),
+        )
     })?;
     Node::open(owner, data_dir, config).await
 }

@@ -31,12 +31,16 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
         };
         let ingested = super::ingest::run_one(node, &actor, request, context.out).await?;
         if ingested.outcome == Outcome::Failed {
-            let message = ingested.error.map_or_else(|| "the source could not be read".to_owned(), |error| error.message);
+            let message =
+                ingested.error.map_or_else(|| "the source could not be read".to_owned(), |error| error.message);
             return Err(Failure::new(FAILED, message));
         }
     }
     let scope = context.scope(&actor, course, Action::ReadPublished).await?;
-    let mut about = BTreeMap::from([("course".to_owned(), course.clone()), ("build".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+    let mut about = BTreeMap::from([
+        ("course".to_owned(), course.clone()),
+        ("build".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ]);
     about.insert("embedding model".into(), node.gateway.embedding_model().unwrap_or_else(|| "none".into()));
     about.insert("runtime".into(), node.runtime.clone());
     about.insert("database".into(), if node.store.sqlite() { "SQLite".into() } else { "PostgreSQL".into() });
@@ -49,7 +53,8 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
     };
     let suites = suite.iter().map(|name| eval::suite::named(name)).collect::<eval::Result<Vec<_>>>()?;
     let out = context.out.clone();
-    let progress = move |name: &str, done: usize, total: usize| out.progress(name, done as u64, total as u64, "questions");
+    let progress =
+        move |name: &str, done: usize, total: usize| out.progress(name, done as u64, total as u64, "questions");
     let found = match dataset {
         None => eval::run(&suites, &ports, &progress).await?,
         Some(file) => {
@@ -78,7 +83,10 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
             text.push_str(&format!("{}\n", suite.name));
             for check in &suite.checks {
                 let mark = if check.holds { "ok    " } else { "BROKEN" };
-                text.push_str(&format!("  {mark} {:<44} {:.3} (at least {:.3})\n", check.rule, check.value, check.least));
+                text.push_str(&format!(
+                    "  {mark} {:<44} {:.3} (at least {:.3})\n",
+                    check.rule, check.value, check.least
+                ));
             }
         }
         text.push_str(&format!("report in {}\n", folder.display()));

@@ -16,7 +16,9 @@ pub(crate) async fn run(context: &Context<'_>, command: &IndexCommand) -> Result
         }
         IndexCommand::Rebuild => {
             node.index.rebuild(&node.store, institution.id).await?;
-            context.out.result(&serde_json::json!({"index": name, "rebuilt": true}), |_| format!("{name}: rebuilt from the rows"));
+            context.out.result(&serde_json::json!({"index": name, "rebuilt": true}), |_| {
+                format!("{name}: rebuilt from the rows")
+            });
         }
     }
     Ok(OK)

@@ -105,8 +105,11 @@ async fn status(context: &Context<'_>, course: Option<&str>) -> Result<u8> {
         table.load_preset(comfy_table::presets::NOTHING);
         table.set_header(["id", "course", "state", "stage", "done", "of", "error"]);
         for run in &runs {
-            let shown = |key: &str| run.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            table.add_row(["id", "course", "state", "stage", "done", "total", "error"].map(|key| shown(key).unwrap_or_default()));
+            let shown =
+                |key: &str| run.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            table.add_row(
+                ["id", "course", "state", "stage", "done", "total", "error"].map(|key| shown(key).unwrap_or_default()),
+            );
         }
         table.to_string()
     });

@@ -29,13 +29,16 @@ pub(crate) async fn run(context: &Context<'_>, command: &JobCommand) -> Result<u
                 if dead.is_empty() {
                     return "no dead jobs".to_owned();
                 }
-                dead.iter().map(|job| format!("{}  {}  {}\n", job.id, job.kind, job.last_error.as_deref().unwrap_or_default())).collect()
+                dead.iter()
+                    .map(|job| format!("{}  {}  {}\n", job.id, job.kind, job.last_error.as_deref().unwrap_or_default()))
+                    .collect()
             });
         }
         JobCommand::Dead(DeadCommand::Show { id }) => {
             let id: domain::JobId = id.parse()?;
             let dead = jobs.dead(&actor, home, None, SHOWN).await?;
-            let job = dead.into_iter().find(|job| job.id == id).ok_or_else(|| domain::Error::not_found("dead job", id))?;
+            let job =
+                dead.into_iter().find(|job| job.id == id).ok_or_else(|| domain::Error::not_found("dead job", id))?;
             out.result(&job, |job| serde_json::to_string_pretty(job).unwrap_or_default());
         }
         JobCommand::Dead(DeadCommand::Retry { id }) => {

@@ -22,7 +22,8 @@ pub(crate) async fn run(command: &ModelCommand, config: &Config, dry_run: bool, 
         ModelCommand::Verify => {
             let files = pull::files(&cache, &catalog, true)?;
             list(&files, out);
-            let bad = files.iter().filter(|file| !matches!(file.state, FileState::Verified | FileState::Missing)).count();
+            let bad =
+                files.iter().filter(|file| !matches!(file.state, FileState::Verified | FileState::Missing)).count();
             if bad > 0 {
                 return Err(Failure::new(
                     FAILED,
@@ -37,7 +38,8 @@ pub(crate) async fn run(command: &ModelCommand, config: &Config, dry_run: bool, 
                 return Ok(OK);
             }
             let shown = out.clone();
-            let progress = move |what: &str, done: u64, total: u64| shown.progress(what, done, total.max(done), "bytes");
+            let progress =
+                move |what: &str, done: u64, total: u64| shown.progress(what, done, total.max(done), "bytes");
             let report = pull::pull(&cache, &catalog, alias, &progress).await?;
             out.result(&report, |report| {
                 let mut text = format!("models in {}\n", cache.root().display());

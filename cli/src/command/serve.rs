@@ -21,11 +21,14 @@ pub(crate) async fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<
     context.institution_or_first().await?;
     if let Some(address) = &arguments.worker_listen {
         let token = worker_token(context.node, arguments.token.as_deref())?;
-        let listener = TcpListener::bind(address).await.map_err(|error| Failure::new(BAD_CONFIG, format!("cannot listen for workers at {address}: {error}")))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| Failure::new(BAD_CONFIG, format!("cannot listen for workers at {address}: {error}")))?;
         context.out.note(format!("workers may dial {} with the token in {}", listener.local_addr()?, TOKEN_FILE));
         let (gateway, shutdown) = (context.node.gateway.clone(), context.node.shutdown.clone());
         context.node.tasks.spawn(async move {
-            if let Err(error) = gateway.listen(listener, llm_gateway::ListenOptions::with_token(token), shutdown).await {
+            if let Err(error) = gateway.listen(listener, llm_gateway::ListenOptions::with_token(token), shutdown).await
+            {
                 tracing::error!(%error, "the door for workers is closed");
             }
         });
@@ -57,9 +60,9 @@ fn worker_token(node: &Node, given: Option<&str>) -> Result<String> {
 /// Serves the API until a signal comes, then drains.
 pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> Result<()> {
     let wanted = listen.unwrap_or(&node.config.listen);
-    let wanted: SocketAddr = wanted
-        .parse()
-        .map_err(|_| Failure::new(BAD_CONFIG, format!("\"{wanted}\" is not an address and a port, such as 127.0.0.1:8080")))?;
+    let wanted: SocketAddr = wanted.parse().map_err(|_| {
+        Failure::new(BAD_CONFIG, format!("\"{wanted}\" is not an address and a port, such as 127.0.0.1:8080"))
+    })?;
     let listener = bind(wanted).await?;
     let address = listener.local_addr()?;
     if address.port() != wanted.port() && wanted.port() != 0 {

@@ -59,7 +59,11 @@ fn shown(answer: &Answer) -> String {
         text.push('\n');
     }
     for (index, citation) in answer.citations.iter().enumerate() {
-        let commit = citation.commit.as_deref().map(|commit| format!(" @ {}", commit.get(..12).unwrap_or(commit))).unwrap_or_default();
+        let commit = citation
+            .commit
+            .as_deref()
+            .map(|commit| format!(" @ {}", commit.get(..12).unwrap_or(commit)))
+            .unwrap_or_default();
         text.push_str(&format!(
             "[{}] {}, {}{commit}\n    {}\n",
             index + 1,

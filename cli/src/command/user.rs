@@ -76,7 +76,9 @@ async fn set_status(context: &Context<'_>, actor: &Actor, username: &str, status
     let users = context.node.school.user();
     let user = users.by_username(actor, actor.institution, username).await?.user;
     users.update(actor, user.id, UserChange { status: Some(status.into()), ..UserChange::default() }).await?;
-    context.out.result(&serde_json::json!({"user": username, "status": status}), |_| format!("\"{username}\" is {status}"));
+    context
+        .out
+        .result(&serde_json::json!({"user": username, "status": status}), |_| format!("\"{username}\" is {status}"));
     Ok(())
 }
 

@@ -10,7 +10,10 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<u8> {
         if clean {
             return "clean: every invariant holds".to_owned();
         }
-        findings.iter().map(|finding| format!("{} {}: {}\n", finding.invariant, finding.subject, finding.message)).collect()
+        findings
+            .iter()
+            .map(|finding| format!("{} {}: {}\n", finding.invariant, finding.subject, finding.message))
+            .collect()
     });
     Ok(if clean { OK } else { FAILED })
 }

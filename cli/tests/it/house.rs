@@ -53,8 +53,19 @@ fn sources(of: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CRATES: [&str; 11] =
-    ["domain", "store", "engines", "school", "llm-gateway", "llm-worker", "ingestion", "assistant", "eval", "api", "cli"];
+const CRATES: [&str; 11] = [
+    "domain",
+    "store",
+    "engines",
+    "school",
+    "llm-gateway",
+    "llm-worker",
+    "ingestion",
+    "assistant",
+    "eval",
+    "api",
+    "cli",
+];
 
 #[test]
 fn imports_point_down() {
@@ -72,7 +83,11 @@ fn imports_point_down() {
         ("cli", &CRATES),
     ]);
     let dependencies = dependencies();
-    assert_eq!(dependencies.len(), CRATES.len(), "a crate joined or left the house: draw it in ARCHITECTURE.md and here");
+    assert_eq!(
+        dependencies.len(),
+        CRATES.len(),
+        "a crate joined or left the house: draw it in ARCHITECTURE.md and here"
+    );
     for (name, names) in &dependencies {
         for ours in names.iter().filter(|dependency| CRATES.contains(&dependency.as_str())) {
             assert!(allowed[name.as_str()].contains(&ours.as_str()), "\"{name}\" may not import \"{ours}\"");
@@ -99,7 +114,10 @@ fn each_library_is_named_where_it_belongs() {
     ];
     for (name, names) in dependencies() {
         for (library, crates) in owners {
-            assert!(!names.contains(library) || crates.contains(&name.as_str()), "\"{name}\" may not name \"{library}\"");
+            assert!(
+                !names.contains(library) || crates.contains(&name.as_str()),
+                "\"{name}\" may not name \"{library}\""
+            );
         }
         if name == "domain" {
             for banned in ["tokio", "sqlx", "axum", "reqwest"] {
@@ -171,7 +189,10 @@ fn every_table_but_the_listed_carries_its_institution() {
             for piece in text.split("CREATE TABLE ").skip(1) {
                 let name = piece.split_whitespace().next().unwrap();
                 let body = piece.split(");").next().unwrap();
-                assert!(exempt.contains(&name) || body.contains("institution_id TEXT NOT NULL"), "{dialect}: \"{name}\" has no institution");
+                assert!(
+                    exempt.contains(&name) || body.contains("institution_id TEXT NOT NULL"),
+                    "{dialect}: \"{name}\" has no institution"
+                );
             }
         }
     }

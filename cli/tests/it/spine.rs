@@ -16,14 +16,17 @@ fn a_folder_becomes_a_course_and_the_tutor_cites_its_lines() {
     assert!(report["lessons"].as_i64().unwrap() >= 10);
     assert_eq!(report["embedded"], report["chunks"]);
 
-    let questions: Value = serde_json::from_str(&std::fs::read_to_string(demo().join("questions.json")).unwrap()).unwrap();
+    let questions: Value =
+        serde_json::from_str(&std::fs::read_to_string(demo().join("questions.json")).unwrap()).unwrap();
     let by_lines = questions["answered"].as_array().unwrap().iter().find(|q| q["locatorKind"] == "lines").unwrap();
     let answer = school.json(&["tutor", "ask", "--course", "sound", by_lines["question"].as_str().unwrap(), "--json"]);
     assert_eq!(answer["outcome"], "answered", "{answer}");
     assert_eq!(answer["mode"], "extract");
     for citation in answer["citations"].as_array().unwrap() {
-        let file = std::fs::read_to_string(demo().join("course").join(citation["sourcePath"].as_str().unwrap())).unwrap();
-        let (start, end) = (citation["locator"]["start"].as_u64().unwrap(), citation["locator"]["end"].as_u64().unwrap());
+        let file =
+            std::fs::read_to_string(demo().join("course").join(citation["sourcePath"].as_str().unwrap())).unwrap();
+        let (start, end) =
+            (citation["locator"]["start"].as_u64().unwrap(), citation["locator"]["end"].as_u64().unwrap());
         let lines: Vec<&str> = file.lines().skip(start as usize - 1).take((end - start + 1) as usize).collect();
         let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
         assert!(
@@ -94,5 +97,10 @@ fn help_names_examples_and_bad_configuration_names_its_field() {
     std::fs::write(school.data.path().join("lyceum.toml"), "listne = \"127.0.0.1:1\"\n").unwrap();
     let outcome = school.run(&["config", "check", "--json"]);
     assert_eq!(outcome.code, 78);
-    assert!(outcome.stdout.contains("listne") || outcome.stderr.contains("listne"), "{} {}", outcome.stdout, outcome.stderr);
+    assert!(
+        outcome.stdout.contains("listne") || outcome.stderr.contains("listne"),
+        "{} {}",
+        outcome.stdout,
+        outcome.stderr
+    );
 }

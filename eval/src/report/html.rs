@@ -32,10 +32,21 @@ pub fn page(report: &Report) -> String {
 }
 
 fn section(out: &mut String, suite: &SuiteReport) {
-    let _ = write!(out, "<h2>{}</h2><p>{}</p><table><tr><th>Check</th><th>Value</th><th>Least</th><th></th></tr>", escaped(&suite.name), escaped(&suite.about));
+    let _ = write!(
+        out,
+        "<h2>{}</h2><p>{}</p><table><tr><th>Check</th><th>Value</th><th>Least</th><th></th></tr>",
+        escaped(&suite.name),
+        escaped(&suite.about)
+    );
     for check in &suite.checks {
         let (class, word) = if check.holds { ("ok", "holds") } else { ("bad", "broken") };
-        let _ = write!(out, "<tr><td>{}</td><td class=\"n\">{:.3}</td><td class=\"n\">{:.3}</td><td class=\"{class}\">{word}</td></tr>", escaped(&check.rule), check.value, check.least);
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td class=\"n\">{:.3}</td><td class=\"n\">{:.3}</td><td class=\"{class}\">{word}</td></tr>",
+            escaped(&check.rule),
+            check.value,
+            check.least
+        );
     }
     out.push_str("</table>");
     let misses = super::markdown::misses(suite);
@@ -47,7 +58,15 @@ fn section(out: &mut String, suite: &SuiteReport) {
     plots(out, suite);
     out.push_str("<h3>Numbers</h3><table><tr><th>Metric</th><th>Mean</th><th>95 % interval</th><th>n</th></tr>");
     for (name, i) in suite.metrics.iter().chain(&suite.differences) {
-        let _ = write!(out, "<tr><td>{}</td><td class=\"n\">{:.3}</td><td class=\"n\">{:.3} to {:.3}</td><td class=\"n\">{}</td></tr>", escaped(name), i.value, i.low, i.high, i.n);
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td class=\"n\">{:.3}</td><td class=\"n\">{:.3} to {:.3}</td><td class=\"n\">{}</td></tr>",
+            escaped(name),
+            i.value,
+            i.low,
+            i.high,
+            i.n
+        );
     }
     for (name, value) in &suite.numbers {
         let _ = write!(out, "<tr><td>{}</td><td class=\"n\">{value:.3}</td><td></td><td></td></tr>", escaped(name));
@@ -61,7 +80,9 @@ fn plots(out: &mut String, suite: &SuiteReport) {
         for metric in ["recall@5", "mrr", "ndcg@10"] {
             let rows: Vec<_> = crate::retrieval::METHODS
                 .iter()
-                .filter_map(|method| suite.metrics.get(&format!("{method}.{metric}")).map(|i| ((*method).to_owned(), *i)))
+                .filter_map(|method| {
+                    suite.metrics.get(&format!("{method}.{metric}")).map(|i| ((*method).to_owned(), *i))
+                })
                 .collect();
             let _ = write!(out, "<h3>{metric}</h3>{}", plot::bars(metric, &rows));
         }
@@ -69,18 +90,39 @@ fn plots(out: &mut String, suite: &SuiteReport) {
     if !suite.scope.is_empty() {
         let of = |kind: &str| suite.scope.iter().filter(|s| s.kind == kind).map(|s| s.coverage).collect::<Vec<_>>();
         let groups = [("answerable", of("answerable")), ("near", of("near")), ("far", of("far"))];
-        let _ = write!(out, "<h3>Coverage by kind of question</h3>{}", plot::histograms("Coverage by kind of question", &groups));
+        let _ = write!(
+            out,
+            "<h3>Coverage by kind of question</h3>{}",
+            plot::histograms("Coverage by kind of question", &groups)
+        );
     }
 }
 
 fn samples(out: &mut String, suite: &SuiteReport) {
-    let _ = write!(out, "<details><summary>All {} questions</summary><table>", suite.retrieval.len() + suite.scope.len());
+    let _ =
+        write!(out, "<details><summary>All {} questions</summary><table>", suite.retrieval.len() + suite.scope.len());
     for s in &suite.retrieval {
         let rank = |method| s.first(method).map_or_else(|| "\u{2013}".to_owned(), |rank| rank.to_string());
-        let _ = write!(out, "<tr><td>{}</td><td>{}</td><td>ours {}</td><td>bm25 {}</td><td>vectors {}</td></tr>", escaped(&s.id), escaped(&s.question), rank("ours"), rank("bm25"), rank("vectors"));
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>ours {}</td><td>bm25 {}</td><td>vectors {}</td></tr>",
+            escaped(&s.id),
+            escaped(&s.question),
+            rank("ours"),
+            rank("bm25"),
+            rank("vectors")
+        );
     }
     for s in &suite.scope {
-        let _ = write!(out, "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:?}</td><td class=\"n\">{:.3}</td></tr>", escaped(&s.id), escaped(&s.question), s.kind, s.outcome, s.coverage);
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:?}</td><td class=\"n\">{:.3}</td></tr>",
+            escaped(&s.id),
+            escaped(&s.question),
+            s.kind,
+            s.outcome,
+            s.coverage
+        );
     }
     out.push_str("</table></details>");
 }

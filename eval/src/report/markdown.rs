@@ -25,7 +25,14 @@ fn section(out: &mut String, suite: &SuiteReport) {
     let _ = writeln!(out, "\n## {}\n\n{}\n", suite.name, suite.about);
     let _ = writeln!(out, "| check | value | least | |\n|---|---|---|---|");
     for check in &suite.checks {
-        let _ = writeln!(out, "| {} | {:.3} | {:.3} | {} |", check.rule, check.value, check.least, if check.holds { "holds" } else { "**broken**" });
+        let _ = writeln!(
+            out,
+            "| {} | {:.3} | {:.3} | {} |",
+            check.rule,
+            check.value,
+            check.least,
+            if check.holds { "holds" } else { "**broken**" }
+        );
     }
     let _ = writeln!(out, "\n| metric | mean | 95 % | n |\n|---|---|---|---|");
     for (name, i) in suite.metrics.iter().chain(&suite.differences) {
@@ -46,7 +53,13 @@ fn section(out: &mut String, suite: &SuiteReport) {
 pub(super) fn misses(suite: &SuiteReport) -> Vec<String> {
     let ranks = suite.retrieval.iter().filter(|s| s.first("ours").is_none_or(|rank| rank > 5)).map(|s| {
         let rank = s.first("ours").map_or_else(|| "not among ten".to_owned(), |rank| format!("rank {rank}"));
-        format!("{} \u{201c}{}\u{201d}: {rank}; wanted {}; first was {}", s.id, s.question, s.gold.join(" or "), s.found.first().map_or("nothing", String::as_str))
+        format!(
+            "{} \u{201c}{}\u{201d}: {rank}; wanted {}; first was {}",
+            s.id,
+            s.question,
+            s.gold.join(" or "),
+            s.found.first().map_or("nothing", String::as_str)
+        )
     });
     let judged = suite.scope.iter().filter(|s| !s.right()).map(|s| {
         format!("{} ({}) \u{201c}{}\u{201d}: {:?}, coverage {:.2}", s.id, s.kind, s.question, s.outcome, s.coverage)

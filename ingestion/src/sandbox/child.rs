@@ -36,13 +36,9 @@ pub fn child_main() -> i32 {
 fn documents(output: &mut impl Write) -> std::io::Result<()> {
     let mut input = std::io::stdin().lock();
     while let Some((request, bytes)) = frame::read::<Request>(&mut input, LARGEST)? {
-        match request {
-            Request::Probe => {}
-            Request::Document { format, path } => {
-                let outcome = guarded(&path, || parse::document(format, &path, &bytes));
-                frame::write(output, &Reply::Document(outcome.map(Box::new)), &[])?;
-            }
-        }
+        let Request::Document { format, path } = request;
+        let outcome = guarded(&path, || parse::document(format, &path, &bytes));
+        frame::write(output, &Reply::Document(outcome.map(Box::new)), &[])?;
     }
     Ok(())
 }

@@ -73,3 +73,42 @@ async fn packages_are_read_from_an_open_file_and_others_refused_by_name() {
     let failure = sandbox().package(file(b"no zip at all, just some words of text"), "x.zip").await.unwrap_err();
     assert_eq!(failure.code, "BROKEN_ARCHIVE");
 }
+
+#[tokio::test]
+async fn bombs_end_with_a_type_and_the_next_document_is_parsed() {
+    let deep = [
+        b"%PDF-1.7\n1 0 obj\n".to_vec(),
+        b"[".repeat(2_000_000),
+        b"\nendobj\ntrailer << /Root 1 0 R >>\n%%EOF".to_vec(),
+    ]
+    .concat();
+    let pdf = Input { format: Format::Pdf, path: "deep.pdf".into(), bytes: deep };
+    let options = Options {
+        program: Some(env!("CARGO_BIN_EXE_lyceum-parse").into()),
+        document_time: std::time::Duration::from_secs(4),
+        ..Options::default()
+    };
+    let slow = html("slow.html", &"<div>".repeat(200_000));
+    let began = std::time::Instant::now();
+    let outcomes = Sandbox::new(options).parse(vec![pdf, slow, html("c.html", "<p>Two")]).await;
+    let codes: Vec<Option<String>> =
+        outcomes.iter().map(|outcome| outcome.as_ref().err().map(|failure| failure.code.clone())).collect();
+    assert!(matches!(codes[0].as_deref(), Some("BAD_DOCUMENT" | "PARSER_KILLED")), "{codes:?}");
+    assert_eq!(codes[1].as_deref(), Some("PARSER_KILLED"));
+    assert_eq!(codes[2], None);
+    assert!(outcomes[1].as_ref().unwrap_err().message.contains("took longer"));
+    assert!(began.elapsed().as_secs() < 20);
+}
+
+#[tokio::test]
+async fn a_zip_bomb_in_a_package_is_refused_in_little_time_and_memory() {
+    let manifest = "<manifest><organizations><organization><item identifierref=\"r\"/></organization></organizations><resources><resource identifier=\"r\" href=\"a.html\"/></resources></manifest>";
+    let zeros = vec![0; 64 << 20];
+    let began = std::time::Instant::now();
+    let failure = sandbox()
+        .package(file(&zipped(&[("imsmanifest.xml", manifest.as_bytes()), ("a.html", &zeros)])), "bomb.zip")
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code, "HOSTILE_ARCHIVE", "{failure}");
+    assert!(began.elapsed().as_secs() < 10);
+}

@@ -28,9 +28,7 @@ impl LocalBlobs {
     /// Blobs in the `blobs` folder of a data directory.
     #[must_use]
     pub fn new(data_dir: &Path) -> Self {
-        Self {
-            root: data_dir.join("blobs"),
-        }
+        Self { root: data_dir.join("blobs") }
     }
 
     /// Removes what a crash left half written; call as the owner of the directory, before serving.
@@ -62,19 +60,14 @@ impl LocalBlobs {
                 *owner == institution.to_string()
                     && shard.len() == 2
                     && name.len() == 32
-                    && [shard, name]
-                        .iter()
-                        .all(|part| part.bytes().all(|b| b.is_ascii_hexdigit()))
+                    && [shard, name].iter().all(|part| part.bytes().all(|b| b.is_ascii_hexdigit()))
             }
             _ => false,
         };
         if good {
             Ok(self.root.join(key))
         } else {
-            Err(failed(
-                key,
-                std::io::Error::new(ErrorKind::NotFound, "no such blob in this institution"),
-            ))
+            Err(failed(key, std::io::Error::new(ErrorKind::NotFound, "no such blob in this institution")))
         }
     }
 }
@@ -90,12 +83,7 @@ impl Blobs for LocalBlobs {
         let path = self.root.join(&key);
         let partial = path.with_extension(PARTIAL.trim_start_matches('.'));
         match write_durably(&self.root, &path, &partial, content).await {
-            Ok((sha256, size)) => Ok(BlobRef {
-                sha256,
-                key,
-                size,
-                media_type: media_type.to_owned(),
-            }),
+            Ok((sha256, size)) => Ok(BlobRef { sha256, key, size, media_type: media_type.to_owned() }),
             Err(source) => {
                 // What is half written is of no use; a crash leaves it to `sweep_partial`.
                 let _ = fs::remove_file(&partial).await;
@@ -106,10 +94,7 @@ impl Blobs for LocalBlobs {
 
     async fn get(&self, institution: InstitutionId, key: &str) -> Result<Bytes> {
         let path = self.path(institution, key)?;
-        fs::read(path)
-            .await
-            .map(Bytes::from)
-            .map_err(|source| failed(key, source))
+        fs::read(path).await.map(Bytes::from).map_err(|source| failed(key, source))
     }
 
     async fn open_range(&self, institution: InstitutionId, key: &str, range: Option<Range<u64>>) -> Result<BlobReader> {
@@ -117,16 +102,11 @@ impl Blobs for LocalBlobs {
         let open = async {
             let mut file = File::open(path).await?;
             let size = file.metadata().await?.len();
-            let range = range.map_or(0..size, |range| {
-                range.start.min(size)..range.end.clamp(range.start.min(size), size)
-            });
+            let range =
+                range.map_or(0..size, |range| range.start.min(size)..range.end.clamp(range.start.min(size), size));
             file.seek(SeekFrom::Start(range.start)).await?;
             let length = range.end - range.start;
-            Ok(BlobReader {
-                size,
-                range,
-                reader: Box::pin(file.take(length)),
-            })
+            Ok(BlobReader { size, range, reader: Box::pin(file.take(length)) })
         };
         open.await.map_err(|source| failed(key, source))
     }
@@ -156,16 +136,9 @@ impl Blobs for LocalBlobs {
                 if key.ends_with(PARTIAL) {
                     continue;
                 }
-                let modified = meta
-                    .modified()?
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .unwrap_or_default();
+                let modified = meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
                 let modified_at = i64::try_from(modified.as_micros()).unwrap_or(i64::MAX);
-                listed.push(Listed {
-                    key,
-                    size: meta.len(),
-                    modified_at,
-                });
+                listed.push(Listed { key, size: meta.len(), modified_at });
             }
             listed.sort_by(|a, b| a.key.cmp(&b.key));
             Ok(listed)
@@ -241,8 +214,5 @@ fn walk(folder: &Path) -> std::io::Result<Vec<(PathBuf, std::fs::Metadata)>> {
 }
 
 fn failed(key: &str, source: std::io::Error) -> Error {
-    Error::Blob {
-        key: key.to_owned(),
-        source,
-    }
+    Error::Blob { key: key.to_owned(), source }
 }

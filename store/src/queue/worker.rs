@@ -93,9 +93,7 @@ impl Worker {
 
     async fn beat(&self, lease: &Lease) {
         let (id, token, length) = (lease.id, lease.token.clone(), lease.length);
-        let alive = self
-            .store
-            .write(move |tx| Box::pin(async move { job::heartbeat(tx, id, &token, length).await }));
+        let alive = self.store.write(move |tx| Box::pin(async move { job::heartbeat(tx, id, &token, length).await }));
         match alive.await {
             Ok(true) => {}
             Ok(false) => lease.lose(),
@@ -129,24 +127,15 @@ impl Worker {
     }
 
     async fn fail(&self, job: &Job, lease: &Lease, error: JobError) -> Result<()> {
-        let wait = error
-            .retry_after
-            .unwrap_or_else(|| self.backoff(job.attempts))
-            .min(Duration::from_secs(86_400));
-        let failed = job::Failed {
-            class: error.class,
-            message: error.message,
-            wait,
-        };
+        let wait = error.retry_after.unwrap_or_else(|| self.backoff(job.attempts)).min(Duration::from_secs(86_400));
+        let failed = job::Failed { class: error.class, message: error.message, wait };
         tracing::info!(job.id = %job.id, job.kind = %job.kind, class = ?failed.class, error = %failed.message,
             wait_ms = failed.wait.as_millis(), "job failed");
         // Several tries, since an outage that failed the handler may also fail this.
         let mut tries = 0;
         let state = loop {
             let (id, token, failed) = (lease.id, lease.token.clone(), failed.clone());
-            let work = self
-                .store
-                .write(move |tx| Box::pin(async move { job::fail(tx, id, &token, &failed).await }));
+            let work = self.store.write(move |tx| Box::pin(async move { job::fail(tx, id, &token, &failed).await }));
             match work.await {
                 Err(Error::Unavailable(_)) if tries < 5 && !self.abort.is_cancelled() => {
                     tries += 1;
@@ -164,35 +153,24 @@ impl Worker {
 
     async fn give_back(&self, lease: &Lease) -> Result<()> {
         let (id, token) = (lease.id, lease.token.clone());
-        self.store
-            .write(move |tx| Box::pin(async move { job::release(tx, id, &token).await }))
-            .await
+        self.store.write(move |tx| Box::pin(async move { job::release(tx, id, &token).await })).await
     }
 
     /// Full jitter: anything from nothing to `base * 2^(attempts - 1)`, capped.
     fn backoff(&self, attempts: i64) -> Duration {
         let doublings = u32::try_from((attempts - 1).clamp(0, 20)).unwrap_or(0);
-        let most = self
-            .options
-            .backoff_base
-            .saturating_mul(2_u32.saturating_pow(doublings))
-            .min(self.options.backoff_cap);
+        let most =
+            self.options.backoff_base.saturating_mul(2_u32.saturating_pow(doublings)).min(self.options.backoff_cap);
         Duration::from_micros(rand::rng().random_range(0..=u64::try_from(most.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 
 fn panicked(error: tokio::task::JoinError) -> JobError {
     if !error.is_panic() {
-        return JobError {
-            class: FailureClass::Overload,
-            message: "cancelled".into(),
-            retry_after: None,
-        };
+        return JobError { class: FailureClass::Overload, message: "cancelled".into(), retry_after: None };
     }
     let panic = error.into_panic();
-    let reason = panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
+    let reason =
+        panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
     JobError::retryable(format!("handler panicked: {}", reason.unwrap_or_default()))
 }

@@ -43,15 +43,7 @@ pub async fn append(
     tx.exec(
         "INSERT INTO audit (id, institution_id, actor, action, subject, reason, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        args![
-            Uuid::now_v7().to_string(),
-            institution,
-            actor,
-            action,
-            subject,
-            reason,
-            now
-        ],
+        args![Uuid::now_v7().to_string(), institution, actor, action, subject, reason, now],
     )
     .await?;
     Ok(())
@@ -78,10 +70,7 @@ pub async fn list(
             any.push(format!("actor = {name} OR subject = {name}"));
         }
         for course in &seen.courses {
-            any.push(format!(
-                "subject = {}",
-                filter.bind(format!("course:{course}"))
-            ));
+            any.push(format!("subject = {}", filter.bind(format!("course:{course}"))));
         }
         any_of(&any)
     };

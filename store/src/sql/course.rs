@@ -69,28 +69,16 @@ pub async fn insert(tx: &mut Tx, course: &Course) -> Result<()> {
 /// The database refuses.
 pub async fn get(tx: &mut Tx, institution: InstitutionId, id: CourseId) -> Result<Option<Course>> {
     let sql = format!("SELECT {COLUMNS} FROM courses WHERE institution_id = $1 AND id = $2");
-    tx.row(&sql, args![institution, id])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![institution, id]).await?.as_ref().map(read).transpose()
 }
 
 /// The course of that slug.
 ///
 /// # Errors
 /// The database refuses.
-pub async fn by_slug(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    slug: &str,
-) -> Result<Option<Course>> {
+pub async fn by_slug(tx: &mut Tx, institution: InstitutionId, slug: &str) -> Result<Option<Course>> {
     let sql = format!("SELECT {COLUMNS} FROM courses WHERE institution_id = $1 AND slug = $2");
-    tx.row(&sql, args![institution, slug])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![institution, slug]).await?.as_ref().map(read).transpose()
 }
 
 /// Writes the changeable columns if the stored version is still `expected`; false when it is not.
@@ -149,22 +137,10 @@ pub struct Cards {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn list(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    cards: &Cards,
-    wanted: &Wanted,
-) -> Result<Vec<Course>> {
+pub async fn list(tx: &mut Tx, institution: InstitutionId, cards: &Cards, wanted: &Wanted) -> Result<Vec<Course>> {
     let mut filter = Filter::new(args![institution]);
     let published = course_filter(&mut filter, &cards.published, cards.member);
-    let drafts = course_filter(
-        &mut filter,
-        &Visible {
-            public: false,
-            ..cards.drafts.clone()
-        },
-        false,
-    );
+    let drafts = course_filter(&mut filter, &Visible { public: false, ..cards.drafts.clone() }, false);
     let mut sql = format!(
         "SELECT {COLUMNS} FROM courses WHERE institution_id = $1 \
          AND ((status = 'published' AND ({published})) OR (status <> 'published' AND ({drafts})))"
@@ -218,10 +194,5 @@ pub async fn counts(tx: &mut Tx, institution: InstitutionId, id: CourseId) -> Re
                (SELECT COUNT(*) FROM chunks WHERE institution_id = $1 AND course_id = $2 AND version_id IN \
                (SELECT current_version_id FROM sources WHERE institution_id = $1 AND course_id = $2)) AS chunks";
     let row = tx.row(sql, args![institution, id]).await?;
-    row.map_or(Ok(Counts::default()), |row| {
-        Ok(Counts {
-            lessons: row.int("lessons")?,
-            chunks: row.int("chunks")?,
-        })
-    })
+    row.map_or(Ok(Counts::default()), |row| Ok(Counts { lessons: row.int("lessons")?, chunks: row.int("chunks")? }))
 }

@@ -8,8 +8,7 @@ use crate::db::{Row, Tx, args};
 use crate::error::Result;
 use crate::sql::filter::{Filter, any_of};
 
-const COLUMNS: &str =
-    "id, institution_id, user_id, course_id, status, progress, created_at, updated_at";
+const COLUMNS: &str = "id, institution_id, user_id, course_id, status, progress, created_at, updated_at";
 
 fn read(row: &Row) -> Result<Enrollment> {
     Ok(Enrollment {
@@ -55,37 +54,19 @@ pub async fn insert(tx: &mut Tx, enrollment: &Enrollment) -> Result<bool> {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn get(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    id: EnrollmentId,
-) -> Result<Option<Enrollment>> {
+pub async fn get(tx: &mut Tx, institution: InstitutionId, id: EnrollmentId) -> Result<Option<Enrollment>> {
     let sql = format!("SELECT {COLUMNS} FROM enrollments WHERE institution_id = $1 AND id = $2");
-    tx.row(&sql, args![institution, id])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![institution, id]).await?.as_ref().map(read).transpose()
 }
 
 /// The enrolment of a user in a course.
 ///
 /// # Errors
 /// The database refuses.
-pub async fn of(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    user: UserId,
-    course: CourseId,
-) -> Result<Option<Enrollment>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM enrollments WHERE institution_id = $1 AND user_id = $2 AND course_id = $3"
-    );
-    tx.row(&sql, args![institution, user, course])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+pub async fn of(tx: &mut Tx, institution: InstitutionId, user: UserId, course: CourseId) -> Result<Option<Enrollment>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM enrollments WHERE institution_id = $1 AND user_id = $2 AND course_id = $3");
+    tx.row(&sql, args![institution, user, course]).await?.as_ref().map(read).transpose()
 }
 
 /// Which enrolments to list.
@@ -105,12 +86,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn list(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    seen: &Visible,
-    wanted: &Wanted,
-) -> Result<Vec<Enrollment>> {
+pub async fn list(tx: &mut Tx, institution: InstitutionId, seen: &Visible, wanted: &Wanted) -> Result<Vec<Enrollment>> {
     let mut filter = Filter::new(args![institution]);
     let condition = if seen.all {
         "1 = 1".to_owned()
@@ -125,8 +101,7 @@ pub async fn list(
         }
         any_of(&any)
     };
-    let mut sql =
-        format!("SELECT {COLUMNS} FROM enrollments WHERE institution_id = $1 AND ({condition})");
+    let mut sql = format!("SELECT {COLUMNS} FROM enrollments WHERE institution_id = $1 AND ({condition})");
     if let Some(user) = wanted.user {
         sql.push_str(&format!(" AND user_id = {}", filter.bind(user)));
     }

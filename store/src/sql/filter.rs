@@ -21,19 +21,11 @@ impl Filter {
 
     /// Binds several and yields their placeholders, separated by commas.
     pub(crate) fn list<T: Copy + Into<Value>>(&mut self, values: &[T]) -> String {
-        values
-            .iter()
-            .map(|value| self.bind(*value))
-            .collect::<Vec<_>>()
-            .join(", ")
+        values.iter().map(|value| self.bind(*value)).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// Conditions of which one must hold; none at all never holds.
 pub(crate) fn any_of(conditions: &[String]) -> String {
-    if conditions.is_empty() {
-        "1 = 0".into()
-    } else {
-        conditions.join(" OR ")
-    }
+    if conditions.is_empty() { "1 = 0".into() } else { conditions.join(" OR ") }
 }

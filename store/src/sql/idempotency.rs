@@ -18,35 +18,18 @@ pub struct Receipt {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn get(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    user: UserId,
-    key: &str,
-) -> Result<Option<Receipt>> {
+pub async fn get(tx: &mut Tx, institution: InstitutionId, user: UserId, key: &str) -> Result<Option<Receipt>> {
     let sql = "SELECT request_hash, response FROM idempotency \
                WHERE institution_id = $1 AND user_id = $2 AND idem_key = $3";
     let row = tx.row(sql, args![institution, user, key]).await?;
-    row.map(|row| {
-        Ok(Receipt {
-            request_hash: row.text("request_hash")?,
-            response: row.text("response")?,
-        })
-    })
-    .transpose()
+    row.map(|row| Ok(Receipt { request_hash: row.text("request_hash")?, response: row.text("response")? })).transpose()
 }
 
 /// Stores what a key did.
 ///
 /// # Errors
 /// Conflict when the key was used by another request at the same time.
-pub async fn insert(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    user: UserId,
-    key: &str,
-    receipt: &Receipt,
-) -> Result<()> {
+pub async fn insert(tx: &mut Tx, institution: InstitutionId, user: UserId, key: &str, receipt: &Receipt) -> Result<()> {
     let now = tx.now().await?;
     tx.exec(
         "INSERT INTO idempotency (institution_id, user_id, idem_key, request_hash, status, response, created_at) \

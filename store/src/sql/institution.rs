@@ -25,13 +25,7 @@ fn read(row: &Row) -> Result<Institution> {
 pub async fn insert(tx: &mut Tx, institution: &Institution) -> Result<()> {
     tx.exec(
         "INSERT INTO institutions (id, slug, name, status, created_at) VALUES ($1, $2, $3, $4, $5)",
-        args![
-            institution.id,
-            &institution.slug,
-            &institution.name,
-            &institution.status,
-            institution.created_at
-        ],
+        args![institution.id, &institution.slug, &institution.name, &institution.status, institution.created_at],
     )
     .await?;
     Ok(())
@@ -43,11 +37,7 @@ pub async fn insert(tx: &mut Tx, institution: &Institution) -> Result<()> {
 /// The database refuses.
 pub async fn get(tx: &mut Tx, id: InstitutionId) -> Result<Option<Institution>> {
     let sql = format!("SELECT {COLUMNS} FROM institutions WHERE id = $1");
-    tx.row(&sql, args![id])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![id]).await?.as_ref().map(read).transpose()
 }
 
 /// The institution of that slug.
@@ -56,11 +46,7 @@ pub async fn get(tx: &mut Tx, id: InstitutionId) -> Result<Option<Institution>> 
 /// The database refuses.
 pub async fn by_slug(tx: &mut Tx, slug: &str) -> Result<Option<Institution>> {
     let sql = format!("SELECT {COLUMNS} FROM institutions WHERE slug = $1");
-    tx.row(&sql, args![slug])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![slug]).await?.as_ref().map(read).transpose()
 }
 
 /// All institutions, by slug.
@@ -109,29 +95,11 @@ pub enum Owned {
 /// The database refuses.
 pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
     let (sql, id) = match owned {
-        Owned::Course(id) => (
-            "SELECT institution_id FROM courses WHERE id = $1",
-            id.to_string(),
-        ),
-        Owned::User(id) => (
-            "SELECT institution_id FROM users WHERE id = $1",
-            id.to_string(),
-        ),
-        Owned::Lesson(id) => (
-            "SELECT institution_id FROM lessons WHERE id = $1",
-            id.to_string(),
-        ),
-        Owned::Enrollment(id) => (
-            "SELECT institution_id FROM enrollments WHERE id = $1",
-            id.to_string(),
-        ),
-        Owned::Ingestion(id) => (
-            "SELECT institution_id FROM ingestions WHERE id = $1",
-            id.to_string(),
-        ),
+        Owned::Course(id) => ("SELECT institution_id FROM courses WHERE id = $1", id.to_string()),
+        Owned::User(id) => ("SELECT institution_id FROM users WHERE id = $1", id.to_string()),
+        Owned::Lesson(id) => ("SELECT institution_id FROM lessons WHERE id = $1", id.to_string()),
+        Owned::Enrollment(id) => ("SELECT institution_id FROM enrollments WHERE id = $1", id.to_string()),
+        Owned::Ingestion(id) => ("SELECT institution_id FROM ingestions WHERE id = $1", id.to_string()),
     };
-    tx.row(sql, args![id])
-        .await?
-        .map(|row| row.id("institution_id"))
-        .transpose()
+    tx.row(sql, args![id]).await?.map(|row| row.id("institution_id")).transpose()
 }

@@ -89,18 +89,12 @@ pub async fn enqueue_within(tx: &mut Tx, new: NewJob, depth: i64) -> Result<Opti
         .await?
         .map(|row| row.text("state"))
         .transpose()?;
-    if known
-        .as_deref()
-        .is_some_and(|state| state != "dead" && state != "cancelled")
-    {
+    if known.as_deref().is_some_and(|state| state != "dead" && state != "cancelled") {
         return Ok(None);
     }
     if admin::depth(tx, new.institution_id, &new.kind, depth).await? >= depth {
         let retry_after = admin::retry_after(tx, new.institution_id, &new.kind, depth).await?;
-        return Err(Error::QueueFull {
-            kind: new.kind,
-            retry_after,
-        });
+        return Err(Error::QueueFull { kind: new.kind, retry_after });
     }
     let payload = new.payload.to_string();
     let hash = hex::encode(Sha256::digest(payload.as_bytes()));
@@ -294,10 +288,7 @@ pub struct Failed {
 pub async fn fail(tx: &mut Tx, id: JobId, token: &str, failed: &Failed) -> Result<JobState> {
     let clock = tx.clock();
     let (state, attempts) = match failed.class {
-        FailureClass::Retryable => (
-            "CASE WHEN attempts >= max_attempts THEN 'dead' ELSE 'backoff' END",
-            "attempts",
-        ),
+        FailureClass::Retryable => ("CASE WHEN attempts >= max_attempts THEN 'dead' ELSE 'backoff' END", "attempts"),
         FailureClass::Permanent => ("'dead'", "attempts"),
         FailureClass::Overload => ("'backoff'", GIVEN_BACK),
     };
@@ -307,10 +298,7 @@ pub async fn fail(tx: &mut Tx, id: JobId, token: &str, failed: &Failed) -> Resul
          WHERE id = $1 AND lease_token = $2 RETURNING state"
     );
     let message: String = failed.message.chars().take(2000).collect();
-    let row = tx
-        .row(&sql, args![id, token, micros(failed.wait), message])
-        .await?
-        .ok_or(Error::Fenced)?;
+    let row = tx.row(&sql, args![id, token, micros(failed.wait), message]).await?.ok_or(Error::Fenced)?;
     state_of(&row)
 }
 
@@ -343,11 +331,7 @@ pub async fn release_node(tx: &mut Tx, node: &str, alive: &str) -> Result<u64> {
     let clock = tx.clock();
     let old = format!("updated_at - {BEGUN} >= {}", micros(HELD));
     // On SQLite the owner of the directory is the only worker there can be, whatever its name.
-    let dead = if tx.sqlite() {
-        "CAST($2 AS TEXT) IS NOT NULL"
-    } else {
-        "worker_instance LIKE $2 || '/%'"
-    };
+    let dead = if tx.sqlite() { "CAST($2 AS TEXT) IS NOT NULL" } else { "worker_instance LIKE $2 || '/%'" };
     let sql = format!(
         "UPDATE jobs SET
            state = CASE WHEN {old} AND (attempts >= max_attempts OR crashes + 1 >= {CRASHES}) THEN 'dead' ELSE 'ready' END,
@@ -390,18 +374,8 @@ fn job(row: &Row) -> Result<Job> {
 
 fn state_of(row: &Row) -> Result<JobState> {
     let text = row.text("state")?;
-    [
-        JobState::Ready,
-        JobState::Leased,
-        JobState::Backoff,
-        JobState::Done,
-        JobState::Dead,
-        JobState::Cancelled,
-    ]
-    .into_iter()
-    .find(|state| state.as_str() == text)
-    .ok_or_else(|| Error::Damaged {
-        column: "jobs.state".into(),
-        reason: format!("\"{text}\" is no state"),
-    })
+    [JobState::Ready, JobState::Leased, JobState::Backoff, JobState::Done, JobState::Dead, JobState::Cancelled]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| Error::Damaged { column: "jobs.state".into(), reason: format!("\"{text}\" is no state") })
 }

@@ -10,11 +10,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// The database refuses.
-pub async fn modules(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    course: CourseId,
-) -> Result<Vec<Module>> {
+pub async fn modules(tx: &mut Tx, institution: InstitutionId, course: CourseId) -> Result<Vec<Module>> {
     let sql = "SELECT id, institution_id, course_id, source_id, title, position FROM modules \
                WHERE institution_id = $1 AND course_id = $2 ORDER BY position, id";
     let rows = tx.rows(sql, args![institution, course]).await?;
@@ -32,7 +28,8 @@ pub async fn modules(
         .collect()
 }
 
-const LESSON: &str = "l.id, l.institution_id, l.course_id, l.module_id, l.document_id, l.title, l.kind, l.position, l.hidden";
+const LESSON: &str =
+    "l.id, l.institution_id, l.course_id, l.module_id, l.document_id, l.title, l.kind, l.position, l.hidden";
 
 fn read(row: &Row) -> Result<Lesson> {
     Ok(Lesson {
@@ -52,22 +49,13 @@ fn read(row: &Row) -> Result<Lesson> {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn in_course(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    course: CourseId,
-    hidden: bool,
-) -> Result<Vec<Lesson>> {
+pub async fn in_course(tx: &mut Tx, institution: InstitutionId, course: CourseId, hidden: bool) -> Result<Vec<Lesson>> {
     let sql = format!(
         "SELECT {LESSON} FROM lessons l JOIN modules m ON m.id = l.module_id \
          WHERE l.institution_id = $1 AND l.course_id = $2 AND (l.hidden = $3 OR l.hidden = $4) \
          ORDER BY m.position, m.id, l.position, l.id"
     );
-    tx.rows(&sql, args![institution, course, false, hidden])
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    tx.rows(&sql, args![institution, course, false, hidden]).await?.iter().map(read).collect()
 }
 
 /// The lesson of that id.
@@ -76,11 +64,7 @@ pub async fn in_course(
 /// The database refuses.
 pub async fn get(tx: &mut Tx, institution: InstitutionId, id: LessonId) -> Result<Option<Lesson>> {
     let sql = format!("SELECT {LESSON} FROM lessons l WHERE l.institution_id = $1 AND l.id = $2");
-    tx.row(&sql, args![institution, id])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![institution, id]).await?.as_ref().map(read).transpose()
 }
 
 /// The document that a lesson shows.
@@ -134,11 +118,7 @@ pub struct Passage {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn passages(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    id: LessonId,
-) -> Result<Vec<Passage>> {
+pub async fn passages(tx: &mut Tx, institution: InstitutionId, id: LessonId) -> Result<Vec<Passage>> {
     let sql = "SELECT c.heading_path, c.text, c.locator_kind, c.locator_start, c.locator_end FROM lessons l \
                JOIN chunks c ON c.document_id = l.document_id AND c.institution_id = l.institution_id \
                WHERE l.institution_id = $1 AND l.id = $2 ORDER BY c.position";

@@ -16,10 +16,7 @@ fn columns_of(scope: Scope) -> (&'static str, Option<String>) {
 }
 
 fn read(row: &Row) -> Result<Option<Grant>> {
-    let damaged = |reason: String| Error::Damaged {
-        column: "role".into(),
-        reason,
-    };
+    let damaged = |reason: String| Error::Damaged { column: "role".into(), reason };
     let text = row.text("role")?;
     let role = Role::parse(&text).ok_or_else(|| damaged(format!("\"{text}\" is not a role")))?;
     let scope = match row.text("scope_type")?.as_str() {
@@ -37,12 +34,9 @@ fn read(row: &Row) -> Result<Option<Grant>> {
 /// # Errors
 /// The database refuses, or a row is damaged.
 pub async fn grants(tx: &mut Tx, institution: InstitutionId, user: UserId) -> Result<Vec<Grant>> {
-    let sql = "SELECT role, scope_type, scope_id FROM user_roles WHERE institution_id = $1 AND user_id = $2 ORDER BY id";
-    tx.rows(sql, args![institution, user])
-        .await?
-        .iter()
-        .filter_map(|row| read(row).transpose())
-        .collect()
+    let sql =
+        "SELECT role, scope_type, scope_id FROM user_roles WHERE institution_id = $1 AND user_id = $2 ORDER BY id";
+    tx.rows(sql, args![institution, user]).await?.iter().filter_map(|row| read(row).transpose()).collect()
 }
 
 /// Gives a role; yields whether it is new.
@@ -81,12 +75,7 @@ pub async fn insert(
 ///
 /// # Errors
 /// The database refuses.
-pub async fn delete(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    user: UserId,
-    grant: Grant,
-) -> Result<bool> {
+pub async fn delete(tx: &mut Tx, institution: InstitutionId, user: UserId, grant: Grant) -> Result<bool> {
     let (scope_type, scope_id) = columns_of(grant.scope);
     let gone = tx
         .exec(
@@ -102,11 +91,7 @@ pub async fn delete(
 ///
 /// # Errors
 /// The database refuses.
-pub async fn in_course(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    course: CourseId,
-) -> Result<Vec<(UserId, Role)>> {
+pub async fn in_course(tx: &mut Tx, institution: InstitutionId, course: CourseId) -> Result<Vec<(UserId, Role)>> {
     let sql = "SELECT user_id, role, scope_type, scope_id FROM user_roles \
                WHERE institution_id = $1 AND scope_type = 'course' AND scope_id = $2 ORDER BY id";
     let rows = tx.rows(sql, args![institution, course]).await?;

@@ -79,23 +79,14 @@ pub async fn insert(tx: &mut Tx, token: &Token) -> Result<()> {
 pub async fn by_secret(tx: &mut Tx, secret_hash: &str) -> Result<Option<Token>> {
     let sql = "SELECT id, institution_id, user_id, kind, family, secret_hash, authenticated_at, expires_at, used_at, \
                revoked_at, created_at FROM tokens WHERE secret_hash = $1";
-    tx.row(sql, args![secret_hash])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(sql, args![secret_hash]).await?.as_ref().map(read).transpose()
 }
 
 /// Marks a refresh token as exchanged; false when it was already, or was ended.
 ///
 /// # Errors
 /// The database refuses.
-pub async fn spend(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    id: TokenId,
-    now: Micros,
-) -> Result<bool> {
+pub async fn spend(tx: &mut Tx, institution: InstitutionId, id: TokenId, now: Micros) -> Result<bool> {
     let sql = "UPDATE tokens SET used_at = $3 \
                WHERE institution_id = $1 AND id = $2 AND used_at IS NULL AND revoked_at IS NULL";
     Ok(tx.exec(sql, args![institution, id, now]).await? > 0)
@@ -105,12 +96,7 @@ pub async fn spend(
 ///
 /// # Errors
 /// The database refuses.
-pub async fn revoke_family(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    family: &str,
-    now: Micros,
-) -> Result<u64> {
+pub async fn revoke_family(tx: &mut Tx, institution: InstitutionId, family: &str, now: Micros) -> Result<u64> {
     let sql = "UPDATE tokens SET revoked_at = $3 WHERE institution_id = $1 AND family = $2 AND revoked_at IS NULL";
     tx.exec(sql, args![institution, family, now]).await
 }
@@ -119,12 +105,7 @@ pub async fn revoke_family(
 ///
 /// # Errors
 /// The database refuses.
-pub async fn revoke_user(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    user: UserId,
-    now: Micros,
-) -> Result<u64> {
+pub async fn revoke_user(tx: &mut Tx, institution: InstitutionId, user: UserId, now: Micros) -> Result<u64> {
     let sql = "UPDATE tokens SET revoked_at = $3 WHERE institution_id = $1 AND user_id = $2 AND revoked_at IS NULL";
     tx.exec(sql, args![institution, user, now]).await
 }
@@ -133,12 +114,7 @@ pub async fn revoke_user(
 ///
 /// # Errors
 /// The database refuses.
-pub async fn forget_ended(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    user: UserId,
-    before: Micros,
-) -> Result<u64> {
+pub async fn forget_ended(tx: &mut Tx, institution: InstitutionId, user: UserId, before: Micros) -> Result<u64> {
     let sql = "DELETE FROM tokens WHERE institution_id = $1 AND user_id = $2 AND expires_at < $3";
     tx.exec(sql, args![institution, user, before]).await
 }

@@ -53,28 +53,16 @@ pub async fn insert(tx: &mut Tx, user: &User, password_hash: Option<&str>) -> Re
 /// The database refuses.
 pub async fn get(tx: &mut Tx, institution: InstitutionId, id: UserId) -> Result<Option<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE institution_id = $1 AND id = $2");
-    tx.row(&sql, args![institution, id])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![institution, id]).await?.as_ref().map(read).transpose()
 }
 
 /// The user of that login name.
 ///
 /// # Errors
 /// The database refuses.
-pub async fn by_username(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    username: &str,
-) -> Result<Option<User>> {
+pub async fn by_username(tx: &mut Tx, institution: InstitutionId, username: &str) -> Result<Option<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE institution_id = $1 AND username = $2");
-    tx.row(&sql, args![institution, username])
-        .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+    tx.row(&sql, args![institution, username]).await?.as_ref().map(read).transpose()
 }
 
 /// The user of that login name and the hash of the password, where there is one.
@@ -86,12 +74,9 @@ pub async fn credentials(
     institution: InstitutionId,
     username: &str,
 ) -> Result<Option<(User, Option<String>)>> {
-    let sql = format!(
-        "SELECT {COLUMNS}, password_hash FROM users WHERE institution_id = $1 AND username = $2"
-    );
+    let sql = format!("SELECT {COLUMNS}, password_hash FROM users WHERE institution_id = $1 AND username = $2");
     let row = tx.row(&sql, args![institution, username]).await?;
-    row.map(|row| Ok((read(&row)?, row.text_opt("password_hash")?)))
-        .transpose()
+    row.map(|row| Ok((read(&row)?, row.text_opt("password_hash")?))).transpose()
 }
 
 /// Which users to list.
@@ -111,12 +96,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn list(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    seen: &Visible,
-    wanted: &Wanted,
-) -> Result<Vec<User>> {
+pub async fn list(tx: &mut Tx, institution: InstitutionId, seen: &Visible, wanted: &Wanted) -> Result<Vec<User>> {
     let mut filter = Filter::new(args![institution]);
     let mut sql = format!(
         "SELECT {COLUMNS} FROM users WHERE institution_id = $1 AND ({})",
@@ -175,12 +155,7 @@ pub async fn update(tx: &mut Tx, user: &User) -> Result<()> {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn set_password(
-    tx: &mut Tx,
-    institution: InstitutionId,
-    id: UserId,
-    hash: &str,
-) -> Result<()> {
+pub async fn set_password(tx: &mut Tx, institution: InstitutionId, id: UserId, hash: &str) -> Result<()> {
     let now = tx.now().await?;
     tx.exec(
         "UPDATE users SET password_hash = $3, authz_epoch = authz_epoch + 1, updated_at = $4 \
@@ -211,9 +186,5 @@ pub async fn raise_epoch(tx: &mut Tx, institution: InstitutionId, id: UserId) ->
 pub async fn courses(tx: &mut Tx, institution: InstitutionId, id: UserId) -> Result<Vec<CourseId>> {
     let sql = "SELECT DISTINCT scope_id FROM user_roles \
                WHERE institution_id = $1 AND user_id = $2 AND scope_type = 'course'";
-    tx.rows(sql, args![institution, id])
-        .await?
-        .iter()
-        .map(|row| row.id("scope_id"))
-        .collect()
+    tx.rows(sql, args![institution, id]).await?.iter().map(|row| row.id("scope_id")).collect()
 }

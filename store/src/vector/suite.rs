@@ -2,7 +2,12 @@
 //!
 //! One suite runs over every adapter: the scan on both databases, and a server wherever one is named.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected has failed"
+)]
 
 use domain::chunk::{Chunk, Sentence};
 use domain::document::DocumentKind;
@@ -122,7 +127,13 @@ pub async fn another_course(store: &Store, institution: InstitutionId) -> Course
 }
 
 /// Builds a version of the course's source `origin`: documents and chunks, not published, no vectors.
-pub async fn build(store: &Store, institution: InstitutionId, course: CourseId, origin: &str, pages: &[Page]) -> Planted {
+pub async fn build(
+    store: &Store,
+    institution: InstitutionId,
+    course: CourseId,
+    origin: &str,
+    pages: &[Page],
+) -> Planted {
     let (origin, pages) = (origin.to_owned(), pages.to_vec());
     store
         .write(move |tx| {
@@ -178,7 +189,8 @@ pub async fn publish(store: &Store, planted: &Planted, pages: &[Page]) {
                     })
                     .collect();
                 let modules = [NewModule { title: "Module".into(), lessons }];
-                version::publish(tx, planted.institution, planted.course, planted.source, planted.version, &modules).await
+                version::publish(tx, planted.institution, planted.course, planted.source, planted.version, &modules)
+                    .await
             })
         })
         .await
@@ -230,8 +242,14 @@ pub async fn plant(
 #[must_use]
 pub fn pages() -> Vec<Page> {
     vec![
-        Page::new("waves.md", &["A wave carries energy. It moves no matter along.", "Frequency counts cycles in a second."]),
-        Page::new("ears.md", &["The cochlea sorts frequency by place.", "Hair cells answer to pressure. They do not grow back."]),
+        Page::new(
+            "waves.md",
+            &["A wave carries energy. It moves no matter along.", "Frequency counts cycles in a second."],
+        ),
+        Page::new(
+            "ears.md",
+            &["The cochlea sorts frequency by place.", "Hair cells answer to pressure. They do not grow back."],
+        ),
         Page::new("answers.md", &["The answer to the exam is loudness.", "The second answer is the cochlea."]).hidden(),
     ]
 }
@@ -320,7 +338,10 @@ async fn follows_publication(store: &Store, index: &dyn VectorIndex) {
     let vectors = embed(store, &second, MODEL, 0).await;
     index.upsert(institution, course, second.version, MODEL, &vectors).await.unwrap();
     let text = "Sound needs a medium.";
-    assert!(!found(index, &first.scope(), text, 10).await.contains(&second.chunks[0]), "a version being built was found");
+    assert!(
+        !found(index, &first.scope(), text, 10).await.contains(&second.chunks[0]),
+        "a version being built was found"
+    );
     publish(store, &second, &changed).await;
     assert_eq!(found(index, &first.scope(), text, 10).await.len(), 2, "the superseded version was found");
     assert_eq!(found(index, &first.scope(), text, 10).await[0], second.chunks[0]);
@@ -354,5 +375,9 @@ async fn follows_the_rows(store: &Store, index: &dyn VectorIndex) {
 
     index.rebuild(store, institution).await.unwrap();
     assert_eq!(found(index, &planted.scope(), text, 10).await, second.chunks);
-    assert_eq!(found(index, &untouched.scope(), text, 1).await, untouched.chunks[3..4], "another institution was touched");
+    assert_eq!(
+        found(index, &untouched.scope(), text, 1).await,
+        untouched.chunks[3..4],
+        "another institution was touched"
+    );
 }

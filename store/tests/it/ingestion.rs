@@ -38,13 +38,17 @@ both_databases!(a_run_ends_once_and_reports_its_version, |store| async move {
         })
         .await
         .unwrap();
-    let runs = store.read(move |tx| Box::pin(async move { ingestion::list(tx, institution, course).await })).await.unwrap();
+    let runs =
+        store.read(move |tx| Box::pin(async move { ingestion::list(tx, institution, course).await })).await.unwrap();
     let report = runs[0].report().unwrap();
     assert_eq!((runs.len(), runs[0].id, report.outcome), (1, id, Outcome::Partial));
     assert_eq!(report.error.unwrap().code, failure::PARTLY_READ);
     assert_eq!((report.modules, report.lessons, report.chunks, report.embedded), (1, 1, 2, 2));
     assert_eq!(report.warnings.len(), 1);
-    assert_eq!((report.stages.len(), report.stages[0].seconds, report.stages[0].outcome.as_str()), (1, 2.0, "succeeded"));
+    assert_eq!(
+        (report.stages.len(), report.stages[0].seconds, report.stages[0].outcome.as_str()),
+        (1, 2.0, "succeeded")
+    );
     let sql = format!("SELECT event_type FROM events WHERE correlation_id = '{id}' ORDER BY seq");
     let events: Vec<String> =
         query(&store, &sql).await.unwrap().iter().map(|row| row["event_type"].as_str().unwrap().to_owned()).collect();

@@ -1,8 +1,8 @@
 //! Keyword search: one ranking on both databases, exact counts, and questions that look like syntax.
 
 use store::sql::search::{Keywords, keyword};
-use store::vector::suite::{self, Page};
 use store::vector::ExactScan;
+use store::vector::suite::{self, Page};
 use store::{Scope, Store, both_databases};
 
 async fn search(store: &Store, scope: Scope, question: &str, limit: usize) -> Keywords {
@@ -13,8 +13,30 @@ async fn search(store: &Store, scope: Scope, question: &str, limit: usize) -> Ke
 /// A corpus of pseudo-random passages over a small vocabulary, so that scores tie and terms repeat.
 fn corpus() -> Vec<Page> {
     const WORDS: [&str; 24] = [
-        "ownership", "borrow", "lifetime", "trait", "vector", "string", "closure", "iterator", "module", "crate", "thread",
-        "channel", "mutex", "pattern", "match", "enum", "struct", "generic", "macro", "cargo", "naïve", "read_line", "日本語", "x9",
+        "ownership",
+        "borrow",
+        "lifetime",
+        "trait",
+        "vector",
+        "string",
+        "closure",
+        "iterator",
+        "module",
+        "crate",
+        "thread",
+        "channel",
+        "mutex",
+        "pattern",
+        "match",
+        "enum",
+        "struct",
+        "generic",
+        "macro",
+        "cargo",
+        "naïve",
+        "read_line",
+        "日本語",
+        "x9",
     ];
     let mut state = 7_u64;
     let mut next = |below: usize| {
@@ -24,7 +46,9 @@ fn corpus() -> Vec<Page> {
     (0..40)
         .map(|page| {
             let passages: Vec<String> = (0..5)
-                .map(|_| (0..4 + next(40)).map(|_| WORDS[next(WORDS.len()) * next(24) / 24]).collect::<Vec<_>>().join(" "))
+                .map(|_| {
+                    (0..4 + next(40)).map(|_| WORDS[next(WORDS.len()) * next(24) / 24]).collect::<Vec<_>>().join(" ")
+                })
                 .collect();
             let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
             Page::new(&format!("Page-{:02}_{page}.md", (page * 7) % 40), &passages)
@@ -42,8 +66,14 @@ async fn ranking(store: &Store) -> Vec<Vec<(String, u64)>> {
     suite::plant(store, &scan, other, other_course, "one", &corpus()[..9]).await;
     let mut rankings = Vec::new();
     for question in [
-        "ownership", "How do I borrow a vector?", "macro cargo x9", "read_line", "naive 日本語", "generic generic closure",
-        "trait string closure iterator module crate thread channel", "unknownword ownership",
+        "ownership",
+        "How do I borrow a vector?",
+        "macro cargo x9",
+        "read_line",
+        "naive 日本語",
+        "generic generic closure",
+        "trait string closure iterator module crate thread channel",
+        "unknownword ownership",
     ] {
         let found = search(store, planted.scope(), question, 50).await;
         rankings.push(
@@ -94,11 +124,7 @@ both_databases!(scores_are_the_textbook_bm25, |store| async move {
 both_databases!(equal_scores_are_ordered_by_path_then_line, |store| async move {
     let (institution, course) = suite::course(&store).await;
     // Bytewise, capitals come first: no collation of a database decides.
-    let pages = [
-        Page::new("b.md", &["sound", "sound"]),
-        Page::new("Z.md", &["sound"]),
-        Page::new("c.md", &["sound"]),
-    ];
+    let pages = [Page::new("b.md", &["sound", "sound"]), Page::new("Z.md", &["sound"]), Page::new("c.md", &["sound"])];
     let planted = suite::plant(&store, &ExactScan::new(store.clone()), institution, course, "one", &pages).await;
     let found = search(&store, planted.scope(), "sound", 10).await;
     let ids: Vec<_> = found.hits.iter().map(|hit| hit.chunk_id).collect();
@@ -110,12 +136,26 @@ both_databases!(a_question_is_never_syntax, |store| async move {
     let pages = [Page::new("a.md", &["the terms of a course and the near or far"])];
     let planted = suite::plant(&store, &ExactScan::new(store.clone()), institution, course, "one", &pages).await;
     for question in [
-        "\"", "\" OR course : \"", "terms : *", "NEAR(a b)", "* ^ - + ( ) { } [ ]", "a AND NOT b", "c' ; DROP TABLE chunks; --",
-        "\u{0}\u{1}", "ⓐ ﷺ ½ \u{200d}", "", "   ", "the of and",
+        "\"",
+        "\" OR course : \"",
+        "terms : *",
+        "NEAR(a b)",
+        "* ^ - + ( ) { } [ ]",
+        "a AND NOT b",
+        "c' ; DROP TABLE chunks; --",
+        "\u{0}\u{1}",
+        "ⓐ ﷺ ½ \u{200d}",
+        "",
+        "   ",
+        "the of and",
     ] {
         search(&store, planted.scope(), question, 10).await;
     }
-    assert_eq!(search(&store, planted.scope(), "\" OR course : \"", 10).await.hits.len(), 1, "\"course\" is a word like others");
+    assert_eq!(
+        search(&store, planted.scope(), "\" OR course : \"", 10).await.hits.len(),
+        1,
+        "\"course\" is a word like others"
+    );
     let long = "word ".repeat(20_000) + &(0..5_000).map(|n| format!("w{n} ")).collect::<String>();
     assert_eq!(search(&store, planted.scope(), &long, 10).await.query.len(), 64);
 });

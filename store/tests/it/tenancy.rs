@@ -19,7 +19,11 @@ fn pages(owner: &str) -> Vec<Page> {
             let passages: Vec<String> = (0..4)
                 .map(|part| {
                     let number = page * 4 + part;
-                    format!("Passage {number} tells how topic{} meets topic{}. The secret is canary{owner}{number}.", number % 17, number % 23)
+                    format!(
+                        "Passage {number} tells how topic{} meets topic{}. The secret is canary{owner}{number}.",
+                        number % 17,
+                        number % 23
+                    )
                 })
                 .collect();
             Page { path: format!("page{page}.md"), hidden: page % 10 == 9, passages }
@@ -52,11 +56,15 @@ both_databases!(no_call_to_a_search_port_yields_a_foreign_row, |store| async mov
     let (mut found, mut calls) = (0, 0);
     for call in 0..CALLS {
         // Everything asks for what is A's, in A's very words, with B's scope or a scope of both.
-        let question = format!("canarya{} passage {call} topic{} topic{} secret", call % CANARIES, call % 17, call % 23);
+        let question =
+            format!("canarya{} passage {call} topic{} topic{} secret", call % CANARIES, call % 17, call % 23);
         let scope = mixed(&a, &b, call);
         let asked = question.clone();
         let words = store.read(move |tx| Box::pin(async move { keyword(tx, &scope, &asked, 50).await })).await.unwrap();
-        assert!(words.query.iter().all(|(term, _, seen)| !(*seen && term.starts_with("canarya"))), "a foreign term was counted");
+        assert!(
+            words.query.iter().all(|(term, _, seen)| !(*seen && term.starts_with("canarya"))),
+            "a foreign term was counted"
+        );
         let near = scan.search(&scope, MODEL, &vector(&question, 0), 50).await.unwrap();
         let ids: Vec<ChunkId> =
             words.hits.iter().map(|hit| hit.chunk_id).chain(near.iter().map(|hit| hit.chunk_id)).collect();

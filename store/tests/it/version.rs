@@ -16,9 +16,18 @@ async fn count(store: &Store, from: &str) -> i64 {
 
 async fn lessons(store: &Store) -> Vec<(String, String, bool)> {
     let sql = "SELECT id, title, CAST(hidden AS BIGINT) AS hidden FROM lessons ORDER BY position, title";
-    let sql = if store.sqlite() { sql.to_owned() } else { sql.replace("CAST(hidden AS BIGINT)", "CAST(CAST(hidden AS INT) AS BIGINT)") };
+    let sql = if store.sqlite() {
+        sql.to_owned()
+    } else {
+        sql.replace("CAST(hidden AS BIGINT)", "CAST(CAST(hidden AS INT) AS BIGINT)")
+    };
     let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
-    query(store, &sql).await.unwrap().iter().map(|row| (text(row, "id"), text(row, "title"), row["hidden"] == 1)).collect()
+    query(store, &sql)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| (text(row, "id"), text(row, "title"), row["hidden"] == 1))
+        .collect()
 }
 
 async fn outline(store: &Store, planted: &Planted, modules: Vec<NewModule>) -> store::Result<()> {
@@ -26,7 +35,8 @@ async fn outline(store: &Store, planted: &Planted, modules: Vec<NewModule>) -> s
     store
         .write(move |tx| {
             Box::pin(async move {
-                version::publish(tx, planted.institution, planted.course, planted.source, planted.version, &modules).await
+                version::publish(tx, planted.institution, planted.course, planted.source, planted.version, &modules)
+                    .await
             })
         })
         .await
@@ -51,7 +61,11 @@ both_databases!(a_new_version_replaces_the_last_one_whole, |store| async move {
     suite::publish(&store, &second, &changed).await;
     assert_eq!(paths(seen(scope).await.unwrap()), ["a.md", "a.md", "a.md", "a.md", "b.md", "c.md", "c.md", "c.md"]);
     for table in ["documents", "chunks", "embeddings"] {
-        assert_eq!(count(&store, &format!("{table} WHERE version_id = '{}'", first.version)).await, 0, "{table} was left");
+        assert_eq!(
+            count(&store, &format!("{table} WHERE version_id = '{}'", first.version)).await,
+            0,
+            "{table} was left"
+        );
     }
     assert_eq!(count(&store, &format!("source_versions WHERE id = '{}'", first.version)).await, 0);
     if store.sqlite() {
@@ -81,7 +95,10 @@ both_databases!(a_lesson_keeps_its_id_and_stays_hidden, |store| async move {
     let scope = Scope { hidden: true, ..second.scope() };
     let chunks = store.read(move |tx| Box::pin(async move { chunk::in_course(tx, &scope).await })).await.unwrap();
     let named: Vec<LessonId> = chunks.iter().map(|c| c.lesson_id.unwrap()).collect();
-    assert_eq!(named.iter().map(ToString::to_string).collect::<Vec<_>>(), after.iter().map(|l| l.0.clone()).collect::<Vec<_>>());
+    assert_eq!(
+        named.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        after.iter().map(|l| l.0.clone()).collect::<Vec<_>>()
+    );
 });
 
 both_databases!(lessons_elsewhere_follow_the_document, |store| async move {
@@ -105,7 +122,9 @@ both_databases!(lessons_elsewhere_follow_the_document, |store| async move {
         assert_eq!(execute(&store, &sql).await.unwrap(), 1);
     }
     suite::plant(&store, &scan, institution, course, "one", &[Page::new("a.md", &["Changed."])]).await;
-    let shown = |id: &str| format!("lessons l JOIN documents d ON d.id = l.document_id WHERE l.id = '{id}' AND d.path = 'a.md'");
+    let shown = |id: &str| {
+        format!("lessons l JOIN documents d ON d.id = l.document_id WHERE l.id = '{id}' AND d.path = 'a.md'")
+    };
     assert_eq!(count(&store, &shown("l1")).await, 1, "the same path of the new version");
     assert_eq!(count(&store, "lessons WHERE id = 'l2' AND document_id IS NULL").await, 1, "a page that is gone");
 });
@@ -118,7 +137,12 @@ both_databases!(sources_keep_their_place_in_the_course, |store| async move {
         outline(&store, &planted, titles.iter().map(|title| module(title)).collect()).await.unwrap();
     };
     let order = async || -> Vec<String> {
-        query(&store, "SELECT title FROM modules ORDER BY position").await.unwrap().iter().map(|row| row["title"].as_str().unwrap().to_owned()).collect()
+        query(&store, "SELECT title FROM modules ORDER BY position")
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row["title"].as_str().unwrap().to_owned())
+            .collect()
     };
     publish("one", &["a", "b"]).await;
     publish("two", &["x", "y"]).await;
@@ -175,7 +199,8 @@ both_databases!(one_version_is_built_at_a_time, |store| async move {
         Box::pin(async move { version::create(tx, institution, source, "f", None, &json!({})).await })
     });
     assert!(matches!(second.await, Err(Error::Conflict(_))));
-    let building = store.read(move |tx| Box::pin(async move { version::building(tx, institution, source).await })).await.unwrap();
+    let building =
+        store.read(move |tx| Box::pin(async move { version::building(tx, institution, source).await })).await.unwrap();
     assert_eq!(building.unwrap().id, built.version);
 });
 
@@ -183,7 +208,8 @@ both_databases!(ready_means_a_vector_for_each_chunk, |store| async move {
     let (institution, course) = suite::course(&store).await;
     let planted = suite::build(&store, institution, course, "one", &two_pages()).await;
     let version = planted.version;
-    let ready = || store.write(move |tx| Box::pin(async move { version::ready(tx, institution, version, Some(MODEL)).await }));
+    let ready =
+        || store.write(move |tx| Box::pin(async move { version::ready(tx, institution, version, Some(MODEL)).await }));
     assert!(matches!(ready().await, Err(Error::Conflict(_))), "it is not published");
     suite::publish(&store, &planted, &two_pages()).await;
     assert!(matches!(ready().await, Err(Error::Conflict(_))), "it has no vectors");
@@ -271,7 +297,12 @@ both_databases!(nothing_is_written_across_institutions, |store| async move {
             assert!(chunk::insert_many(tx, other, course, of, id, document, 50, &passages).await.is_err());
             assert_eq!(chunk::count(tx, other, id).await?, 0);
             assert!(chunk::without_vector(tx, other, id, MODEL, 9).await?.is_empty());
-            let new = embedding::NewEmbedding { chunk_id: chunks[0], content_hash: "h".into(), vector: vec![1.0], sentences: vec![] };
+            let new = embedding::NewEmbedding {
+                chunk_id: chunks[0],
+                content_hash: "h".into(),
+                vector: vec![1.0],
+                sentences: vec![],
+            };
             assert!(embedding::insert_many(tx, other, other_course, id, MODEL, &[new]).await.is_err());
             Ok(())
         })

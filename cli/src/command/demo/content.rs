@@ -94,7 +94,8 @@ impl Content {
     pub(crate) fn lay_out(data_dir: &Path) -> Result<Self> {
         let folder = data_dir.join("demo-content");
         for name in Bundle::iter() {
-            let file = Bundle::get(&name).ok_or_else(|| Failure::new(FAILED, format!("bundled file \"{name}\" is missing")))?;
+            let file = Bundle::get(&name)
+                .ok_or_else(|| Failure::new(FAILED, format!("bundled file \"{name}\" is missing")))?;
             let path = folder.join(name.as_ref());
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent)?;
@@ -102,7 +103,8 @@ impl Content {
             std::fs::write(&path, &file.data)?;
         }
         let text = std::fs::read_to_string(folder.join("questions.json"))?;
-        let questions = serde_json::from_str(&text).map_err(|error| Failure::new(FAILED, format!("questions.json: {error}")))?;
+        let questions =
+            serde_json::from_str(&text).map_err(|error| Failure::new(FAILED, format!("questions.json: {error}")))?;
         let git = commit(&folder.join("course"));
         Ok(Self { folder, questions, git })
     }
@@ -127,5 +129,7 @@ fn commit(folder: &Path) -> bool {
             .output()
             .is_ok_and(|output| output.status.success())
     };
-    git(&["init", "--quiet", "--initial-branch=main"]) && git(&["add", "--all"]) && git(&["commit", "--quiet", "-m", "How sound becomes data"])
+    git(&["init", "--quiet", "--initial-branch=main"])
+        && git(&["add", "--all"])
+        && git(&["commit", "--quiet", "-m", "How sound becomes data"])
 }

@@ -20,7 +20,10 @@ const FILE: &str = "demo-logins.json";
 
 /// The logins by user name; an empty map before the demo was made.
 pub(crate) fn read(data_dir: &Path) -> BTreeMap<String, Login> {
-    std::fs::read_to_string(data_dir.join(FILE)).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    std::fs::read_to_string(data_dir.join(FILE))
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }
 
 /// Keeps the logins for the next start.

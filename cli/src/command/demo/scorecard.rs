@@ -76,7 +76,12 @@ pub(crate) fn peak_mib() -> u64 {
 /// The value below which `share` of the sorted values lie.
 pub(crate) fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of a short list")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index of a short list"
+    )]
     let index = ((values.len().saturating_sub(1)) as f64 * share).round() as usize;
     values.get(index).copied().unwrap_or_default()
 }

@@ -76,7 +76,11 @@ pub(crate) async fn kill_in_the_middle(
     card.check(
         "killed in the middle",
         killed,
-        if killed { format!("kill -9 during \"{stage}\"") } else { "the ingestion ended before it could be killed".into() },
+        if killed {
+            format!("kill -9 during \"{stage}\"")
+        } else {
+            "the ingestion ended before it could be killed".into()
+        },
     );
     Ok(())
 }
@@ -133,20 +137,30 @@ pub(crate) async fn all(node: &Arc<Node>, content: &Content, card: &mut Scorecar
         let report = ingest(node, &second, kind, content.path(path), None, BREAD, out).await?;
         let typed = report.error.as_ref().is_some_and(|error| error.code == code);
         let message = report.error.map(|error| error.message).unwrap_or_default();
-        card.check(name, typed && began.elapsed().as_secs() < 10, format!("{code} in {:.1} s: {message}", began.elapsed().as_secs_f64()));
+        card.check(
+            name,
+            typed && began.elapsed().as_secs() < 10,
+            format!("{code} in {:.1} s: {message}", began.elapsed().as_secs_f64()),
+        );
     }
 
     publish(node, &first, COURSE).await?;
     publish(node, &second, BREAD).await?;
     let again = ingest(node, &first, kind, content.path("course"), None, COURSE, out).await?;
-    card.check("unchanged source costs nothing", again.embedded == 0 && again.chunks == resumed.chunks, "0 passages embedded again");
+    card.check(
+        "unchanged source costs nothing",
+        again.embedded == 0 && again.chunks == resumed.chunks,
+        "0 passages embedded again",
+    );
 
     ask::all(node, content, &first, &second, card, out).await?;
 
     let findings = store::verify::verify(&node.store, node.blobs.as_ref(), None).await?;
     let detail = findings.first().map_or_else(
         || "every invariant holds".to_owned(),
-        |finding| format!("{} findings, first {} {}: {}", findings.len(), finding.invariant, finding.subject, finding.message),
+        |finding| {
+            format!("{} findings, first {} {}: {}", findings.len(), finding.invariant, finding.subject, finding.message)
+        },
     );
     card.check("verify", findings.is_empty(), detail);
     Ok(())
@@ -165,11 +179,17 @@ fn line(card: &mut Scorecard, name: &str, report: &Report) {
 async fn machine(node: &Node, card: &mut Scorecard) {
     match node.gateway.embedding_model() {
         Some(model) => card.add("embedding model", State::Ok, format!("{model} by {}", node.runtime)),
-        None => card.add("embedding model", State::Degraded, "none: keyword search and refusal by terms; get it with lyceum model pull"),
+        None => card.add(
+            "embedding model",
+            State::Degraded,
+            "none: keyword search and refusal by terms; get it with lyceum model pull",
+        ),
     }
     card.add("language model", State::Ok, "none needed: answers are the course's own words");
     match Sandbox::default().level().await {
-        Ok(Level::Full) => card.add("parsers' sandbox", State::Ok, "memory, time, files, network and file system limited"),
+        Ok(Level::Full) => {
+            card.add("parsers' sandbox", State::Ok, "memory, time, files, network and file system limited")
+        }
         Ok(Level::Reduced(reasons)) => {
             card.add("parsers' sandbox", State::Degraded, format!("sandbox reduced: {}", reasons.join("; ")));
         }
@@ -181,7 +201,9 @@ async fn home(node: &Node, slug: &str, name: &str) -> Result<Home> {
     let institutions = node.school.institution();
     let institution = match institutions.resolve(Some(slug)).await {
         Ok(found) => found,
-        Err(_) => institutions.create(&operator_anywhere(), NewInstitution { slug: slug.into(), name: name.into() }).await?,
+        Err(_) => {
+            institutions.create(&operator_anywhere(), NewInstitution { slug: slug.into(), name: name.into() }).await?
+        }
     };
     Ok(Home { operator: Actor::operator(institution.id), institution })
 }

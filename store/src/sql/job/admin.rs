@@ -76,11 +76,7 @@ pub async fn dead(tx: &mut Tx, institution: InstitutionId, before: Option<JobId>
 /// The database refuses.
 pub async fn get(tx: &mut Tx, institution: InstitutionId, id: JobId) -> Result<Option<Job>> {
     let sql = format!("SELECT {COLUMNS} FROM jobs WHERE institution_id = $1 AND id = $2");
-    tx.row(&sql, args![institution, id])
-        .await?
-        .as_ref()
-        .map(job)
-        .transpose()
+    tx.row(&sql, args![institution, id]).await?.as_ref().map(job).transpose()
 }
 
 /// The job of a key.
@@ -89,11 +85,7 @@ pub async fn get(tx: &mut Tx, institution: InstitutionId, id: JobId) -> Result<O
 /// The database refuses.
 pub async fn of_key(tx: &mut Tx, institution: InstitutionId, kind: &str, idem_key: &str) -> Result<Option<Job>> {
     let sql = format!("SELECT {COLUMNS} FROM jobs WHERE institution_id = $1 AND kind = $2 AND idem_key = $3");
-    tx.row(&sql, args![institution, kind, idem_key])
-        .await?
-        .as_ref()
-        .map(job)
-        .transpose()
+    tx.row(&sql, args![institution, kind, idem_key]).await?.as_ref().map(job).transpose()
 }
 
 /// Starts a dead job again with fresh counts; false when there is no such dead job.
@@ -170,16 +162,9 @@ pub(super) async fn retry_after(tx: &mut Tx, institution: InstitutionId, kind: &
          WHERE state = 'done' AND institution_id = $1 AND kind = $2 AND updated_at > {} - 60000000",
         tx.clock()
     );
-    let finished = tx
-        .row(&sql, args![institution, kind])
-        .await?
-        .map_or(Ok(0), |row| row.int("finished"))?;
+    let finished = tx.row(&sql, args![institution, kind]).await?.map_or(Ok(0), |row| row.int("finished"))?;
     let places = (depth / 20).max(1);
-    let seconds = if finished == 0 {
-        60
-    } else {
-        (places * 60 + finished - 1) / finished
-    };
+    let seconds = if finished == 0 { 60 } else { (places * 60 + finished - 1) / finished };
     Ok(Duration::from_secs(u64::try_from(seconds.clamp(1, 600)).unwrap_or(1)))
 }
 

@@ -53,11 +53,21 @@ pub(super) async fn all(
         4.. if degraded => State::Degraded,
         _ => State::Missed,
     };
-    card.add("questions answered from the course", state, format!("{answered} of {} with the expected words", questions.len()));
+    card.add(
+        "questions answered from the course",
+        state,
+        format!("{answered} of {} with the expected words", questions.len()),
+    );
     card.check("every citation verified", verified, "quote and place equal the stored row, and the row the source");
     let places: Vec<&str> = kinds.iter().map(String::as_str).collect();
     let complete = ["lines", "page", "time"].iter().all(|kind| places.contains(kind));
-    let state = if complete { State::Ok } else if degraded { State::Degraded } else { State::Missed };
+    let state = if complete {
+        State::Ok
+    } else if degraded {
+        State::Degraded
+    } else {
+        State::Missed
+    };
     card.add("places by line, page and second", state, places.join(", "));
 
     let mut declined = 0;
@@ -65,7 +75,11 @@ pub(super) async fn all(
         let answer = timed(node, &scope, &asked.question, &mut times).await?;
         declined += usize::from(answer.outcome == Outcome::Declined && answer.citations.is_empty());
     }
-    card.check("far questions declined", declined == content.questions.declined.len(), format!("{declined} of {}", content.questions.declined.len()));
+    card.check(
+        "far questions declined",
+        declined == content.questions.declined.len(),
+        format!("{declined} of {}", content.questions.declined.len()),
+    );
 
     let planted = &content.questions.planted;
     let answer = timed(node, &scope, &planted.question, &mut times).await?;
@@ -85,15 +99,27 @@ pub(super) async fn all(
     for asked in &content.questions.other_institution {
         let answer = timed(node, &scope, &asked.question, &mut times).await?;
         let found = node.assistant.search(&scope, &asked.question, 10).await?;
-        let shown = format!("{}{}", serde_json::to_string(&answer).unwrap_or_default(), serde_json::to_string(&found).unwrap_or_default());
+        let shown = format!(
+            "{}{}",
+            serde_json::to_string(&answer).unwrap_or_default(),
+            serde_json::to_string(&found).unwrap_or_default()
+        );
         foreign += asked.canaries.iter().filter(|canary| shown.contains(canary.as_str())).count();
     }
     let bread = node.school.course().by_slug(&second.operator, second.institution.id, BREAD).await?;
     let hidden = node.school.scope_for(&learner, bread.id, Action::TutorChat).await.is_err();
-    card.check("nothing of the other institution", foreign == 0 && hidden, format!("{foreign} foreign words; its course does not exist for this learner"));
+    card.check(
+        "nothing of the other institution",
+        foreign == 0 && hidden,
+        format!("{foreign} foreign words; its course does not exist for this learner"),
+    );
 
     let (median, slow) = (percentile(&mut times, 0.5), percentile(&mut times, 0.95));
-    card.check("an answer takes", slow < 10.0, format!("p50 {:.0} ms, p95 {:.0} ms over {} questions", median * 1e3, slow * 1e3, times.len()));
+    card.check(
+        "an answer takes",
+        slow < 10.0,
+        format!("p50 {:.0} ms, p95 {:.0} ms over {} questions", median * 1e3, slow * 1e3, times.len()),
+    );
     Ok(())
 }
 
@@ -109,7 +135,10 @@ async fn holds(node: &Node, scope: &store::Scope, answer: &Answer) -> Result<boo
     for citation in &answer.citations {
         let Ok(id) = citation.chunk_id.parse::<domain::ChunkId>() else { return Ok(false) };
         let scope = *scope;
-        let rows = node.store.read(move |tx| Box::pin(async move { store::sql::chunk::by_ids(tx, &scope, &[id]).await })).await?;
+        let rows = node
+            .store
+            .read(move |tx| Box::pin(async move { store::sql::chunk::by_ids(tx, &scope, &[id]).await }))
+            .await?;
         let good = rows.first().is_some_and(|row| {
             row.source_path == citation.source_path
                 && row.chunk.text.contains(&citation.quote)

@@ -1,0 +1,8 @@
+//! The evaluation over real stores, with the small course and the worker of the assistant's tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test may panic")]
+
+#[path = "../../../assistant/tests/it/fixture.rs"]
+#[allow(dead_code, reason = "the fixture serves more tests than these")]
+mod fixture;
+mod reports;
+mod tenancy;
