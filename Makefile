@@ -17,14 +17,14 @@ setup-test: ## the same for `make test`
 	@scripts/setup.sh test
 
 bin: setup ## build the binary, fetch the embedding model, print the binary's path last
-	@cargo build --locked --bin lyceum 1>&2
+	@cargo build --locked --workspace --bin lyceum 1>&2
 	@$(LYCEUM) model pull 1>&2 || echo "No embedding model: keyword search only. Try again with: $(LYCEUM) model pull" 1>&2
 	@echo $(LYCEUM)
 
 run: bin ## build, fetch the model, make the demo school, print its scorecard, keep serving
 	@$(LYCEUM) demo --data-dir $(DATA_DIR) --serve
 
-test: setup-test ## everything a change must pass: format, lints, suites on SQLite and PostgreSQL
+test: setup-test ## everything a change must pass: format, suites on SQLite and PostgreSQL
 	@scripts/test.sh
 
 test-long: setup-test ## kill -9, canaries, hostile replies at full length

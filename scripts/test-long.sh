@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/lyceum/target}
 eval "$(scripts/test-postgres.sh start)"
 export LYCEUM_TEST_POSTGRES_URL LYCEUM_TEST_PROMISED=minilm,postgres LYCEUM_TEST_LONG=1
 trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
-cargo build --locked --bin lyceum
+cargo build --locked --workspace --bin lyceum
 "$CARGO_TARGET_DIR/debug/lyceum" model pull
-LYCEUM_TEST_KILLS=${LYCEUM_TEST_KILLS:-50} cargo test --locked -p lyceum-cli --test it kill -- --nocapture
+LYCEUM_TEST_KILLS=${LYCEUM_TEST_KILLS:-50} cargo test --locked --workspace --test it kill -- --nocapture
 cargo test --workspace --locked --no-fail-fast -- --nocapture

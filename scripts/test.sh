@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What a change must pass. Prints the seconds of each step. Called by `make test`.
+# What a change must pass. Prints the seconds of each step. Called by `make test`. Lints are `make lint`.
+# Everything is built with --workspace, so that a dependency is compiled once, with one set of features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/lyceum/target}
@@ -23,7 +24,7 @@ prune() { # keeps the target directory under 15 GB
 }
 
 model() {
-  cargo build --locked --bin lyceum
+  cargo build --locked --workspace --bin lyceum
   "$CARGO_TARGET_DIR/debug/lyceum" model pull
 }
 
@@ -38,7 +39,6 @@ trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
 
 prune
 step format cargo fmt --all --check
-step lints cargo clippy --workspace --all-targets --locked -- -D warnings
 step model model
 step database database
 export LYCEUM_TEST_PROMISED=$promised
