@@ -8,6 +8,7 @@ pub mod manifest;
 pub mod markdown;
 pub mod pdf;
 mod pdf_layout;
+mod raw_html;
 mod template;
 
 use domain::document::{Document, DocumentKind, Warning};
@@ -24,7 +25,7 @@ pub enum Format {
     Html,
     /// PDF.
     Pdf,
-    /// WebVTT and `SubRip`.
+    /// `WebVTT` and `SubRip`.
     Captions,
 }
 
@@ -104,7 +105,7 @@ fn windows_1252(byte: u8) -> char {
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
         '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
-    HIGH.get(usize::from(byte.wrapping_sub(0x80))).copied().unwrap_or(char::from(byte))
+    HIGH.get(usize::from(byte.wrapping_sub(0x80))).copied().unwrap_or_else(|| char::from(byte))
 }
 
 /// Text without invisible characters and control codes; joiners stay inside scripts that need them.

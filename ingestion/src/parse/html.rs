@@ -97,7 +97,7 @@ fn main_element(page: &Html) -> Option<ElementRef<'_>> {
     let article = articles.next().filter(|_| articles.next().is_none());
     first(page, "main, [role=main]")
         .filter(|element| words(element) > 0)
-        .or(article.filter(|element| words(element) >= 50))
+        .or_else(|| article.filter(|element| words(element) >= 50))
         .or_else(|| first(page, "body"))
 }
 
@@ -177,7 +177,7 @@ impl Reader {
         match element.name() {
             name @ ("h1" | "h2" | "h3" | "h4" | "h5" | "h6") => {
                 self.flush();
-                self.heading = name.bytes().nth(1).map(|digit| digit - b'0');
+                self.heading = name.as_bytes().get(1).map(|digit| digit - b'0');
             }
             "pre" => {
                 self.flush();

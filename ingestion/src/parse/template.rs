@@ -67,7 +67,7 @@ fn fence_of(line: &str) -> Option<(char, usize, bool)> {
 /// An mdBook directive that fills its line: name and argument.
 fn directive(line: &str) -> Option<(String, String)> {
     let inner = line.trim().strip_prefix("{{#")?.strip_suffix("}}")?;
-    let (name, argument) = inner.trim().split_once(char::is_whitespace).unwrap_or((inner.trim(), ""));
+    let (name, argument) = inner.trim().split_once(char::is_whitespace).unwrap_or_else(|| (inner.trim(), ""));
     (!argument.contains("}}")).then(|| (name.to_owned(), argument.trim().to_owned()))
 }
 

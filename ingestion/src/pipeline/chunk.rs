@@ -50,7 +50,7 @@ impl Run<'_> {
         let total = i64::try_from(documents.len()).unwrap_or(i64::MAX);
         let waiting: Vec<Row> = documents.iter().filter(|document| document.state == "fetched").cloned().collect();
         let mut done = total - i64::try_from(waiting.len()).unwrap_or(0);
-        if waiting.iter().any(|row| hostile(row)) {
+        if waiting.iter().any(hostile) {
             let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
             if let Some(reduced) = self.reduced().await {
                 self.parts

@@ -102,7 +102,7 @@ fn import(name: &str, package: Package, archive: Media) -> Result<Fetched, Failu
     }
     let html_pages = package.pages.iter().filter(html).count();
     let with_text = package.pages.iter().filter(html).filter(|page| page.words >= FEWEST_WORDS).count();
-    let coverage = if html_pages == 0 { 0 } else { 100 * import.documents.len() / html_pages };
+    let coverage = (100 * import.documents.len()).checked_div(html_pages).unwrap_or(0);
     let report = json!({
         "version": manifest.version, "schemaVersion": manifest.schema_version, "files": package.files.len(), "htmlPages": html_pages,
         "pagesWithText": with_text, "coveragePercent": coverage, "reportsCompletion": import.completes,
