@@ -70,7 +70,7 @@ const SHARE_OF_EACH: f64 = 0.34;
 /// By how much an uncited source may carry more than the cited ones.
 const BETTER_ELSEWHERE: f64 = 0.2;
 /// Share of words that stand neither in the cited passages nor in the question.
-const NEW_WORDS: f64 = 0.25;
+const NEW_WORDS: f64 = 0.0;
 
 /// Checks one claim; yields for each cited source its number and the sentences that carry the claim.
 ///

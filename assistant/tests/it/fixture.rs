@@ -277,11 +277,10 @@ pub(crate) async fn bench_with(store: &Store, rule: Option<Rule>, text: &str, ki
 
 /// Waits for other tasks to make it so.
 pub(crate) async fn until(holds: impl Fn() -> bool) {
-    for _ in 0..100_000 {
-        if holds() {
-            return;
+    let soon = async {
+        while !holds() {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
-    panic!("it did not come to hold");
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), soon).await.expect("it did not come to hold");
 }
