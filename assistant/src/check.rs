@@ -69,8 +69,12 @@ const COSINE: f32 = 0.45;
 const SHARE_OF_EACH: f64 = 0.34;
 /// By how much an uncited source may carry more than the cited ones.
 const BETTER_ELSEWHERE: f64 = 0.2;
-/// Share of words that stand neither in the cited passages nor in the question.
-const NEW_WORDS: f64 = 0.0;
+/// Stems that say nothing by themselves. Any other word that stands neither in the cited passages
+/// nor in the question is refused: one swapped word is enough for a false sentence.
+const GLUE: &[&str] = &[
+    "mean", "way", "exampl", "call", "refer", "therefor", "thus", "howev", "thing", "explain", "describ", "say", "show",
+    "known", "term",
+];
 
 /// Checks one claim; yields for each cited source its number and the sentences that carry the claim.
 ///
@@ -136,13 +140,12 @@ pub fn check(
     if elsewhere > share + BETTER_ELSEWHERE {
         return Err(Refused::Misplaced);
     }
-    let known: HashSet<String> = terms(&whole).into_iter().chain(terms(question)).collect();
-    let new = claimed.iter().filter(|term| !known.contains(*term)).count();
-    if new as f64 / claimed.len() as f64 > NEW_WORDS {
-        return Err(Refused::Unsupported);
-    }
     turn::turned(&claim.text, &window, &whole)?;
     turn::replaced(&claim.text, &whole)?;
+    let known: HashSet<String> = terms(&whole).into_iter().chain(terms(question)).collect();
+    if claimed.iter().any(|term| !known.contains(term) && !GLUE.contains(&term.as_str())) {
+        return Err(Refused::Unsupported);
+    }
     Ok(carriers)
 }
 
@@ -235,6 +238,7 @@ mod tests {
             ("There can be only one owner at a time.", &[1]),
             ("Calling join on the handle returned by thread::spawn waits for the spawned thread.", &[2]),
             ("A mutable reference doesn't copy the value.", &[1]),
+            ("This means that each value in Rust has an owner.", &[1]),
         ] {
             assert_eq!(verdict(text, cites), Ok(()), "{text}");
         }
@@ -259,6 +263,7 @@ mod tests {
             ("A mutable reference does copy the value it points to.", &[1], Refused::Turned),
             ("An immutable reference does not copy the value it points to.", &[1], Refused::Turned),
             ("When the owner goes out of scope, the thread will be dropped.", &[1], Refused::Replaced),
+            ("Each value in Rust has an owner and a lawyer.", &[1], Refused::Unsupported),
         ] {
             assert_eq!(verdict(text, cites), Err(reason), "{text}");
         }
