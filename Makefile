@@ -24,7 +24,7 @@ bin: setup ## build the binary, fetch the embedding model, print the binary's pa
 run: bin ## build, fetch the model, make the demo school, print its scorecard, keep serving
 	@$(LYCEUM) demo --data-dir $(DATA_DIR) --serve
 
-test: setup-test ## everything a change must pass: format, suites on SQLite and PostgreSQL
+test: setup-test ## everything a change must pass: format, lints, suites on SQLite and PostgreSQL
 	@scripts/test.sh
 
 test-long: setup-test ## kill -9, canaries, hostile replies at full length

@@ -31,6 +31,7 @@ if [ "$goal" = test ]; then
   need python3 python3
   need pip3 python3-pip
   cargo fmt --version >/dev/null 2>&1 || { say "rustfmt is missing: rustup component add rustfmt"; exit 1; }
+  cargo clippy --version >/dev/null 2>&1 || { say "clippy is missing: rustup component add clippy"; exit 1; }
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

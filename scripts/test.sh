@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a change must pass. Prints the seconds of each step. Called by `make test`. Lints are `make lint`.
+# What a change must pass. Prints the seconds of each step. Called by `make test`.
 # Everything is built with --workspace, so that a dependency is compiled once, with one set of features.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,6 +39,7 @@ trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
 
 prune
 step format cargo fmt --all --check
+step lints cargo clippy --workspace --all-targets --locked -- -D warnings
 step model model
 step database database
 export LYCEUM_TEST_PROMISED=$promised

@@ -126,7 +126,6 @@ impl Api {
     }
 
     /// The service, for a listener or for calls in process.
-    #[must_use]
     pub fn into_router(self) -> Router {
         self.router
     }

@@ -162,7 +162,7 @@ impl Assistant {
         Ok(calibration)
     }
 
-    async fn negative_vectors(&self, model: &str) -> Result<Arc<Vec<Vec<f32>>>, llm_gateway::GatewayError> {
+    async fn negative_vectors(&self, model: &str) -> Result<crate::Vectors, llm_gateway::GatewayError> {
         let mut kept = self.negatives.lock().await;
         if let Some(vectors) = kept.get(model) {
             return Ok(Arc::clone(vectors));

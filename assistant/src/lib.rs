@@ -41,6 +41,7 @@ pub use signals::Signals;
 pub use stream::{Event, events};
 
 type Gates = HashMap<(InstitutionId, CourseId, String), (String, Arc<Calibration>)>;
+type Vectors = Arc<Vec<Vec<f32>>>;
 
 /// The tutor over opened ports. Cheap to clone; clones share what was calibrated.
 #[derive(Clone)]
@@ -51,7 +52,7 @@ pub struct Assistant {
     models: models::Models,
     checker: Arc<dyn Checker>,
     gates: Arc<Mutex<Gates>>,
-    negatives: Arc<Mutex<HashMap<String, Arc<Vec<Vec<f32>>>>>>,
+    negatives: Arc<Mutex<HashMap<String, Vectors>>>,
 }
 
 impl Assistant {

@@ -237,7 +237,6 @@ impl Gateway {
 
     /// A stream for a worker in this process, and the task that serves it: spawn the task through
     /// the caller's tracker and hand the link to `llm_worker::Worker::serve`.
-    #[must_use]
     pub fn attach_in_process(&self) -> (WorkerLink, impl Future<Output = ()> + Send + 'static) {
         let (ours, theirs) = link::pair();
         // A worker in this process cannot be cut off, so silence is no sign of a loss.

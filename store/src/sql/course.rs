@@ -194,5 +194,8 @@ pub async fn counts(tx: &mut Tx, institution: InstitutionId, id: CourseId) -> Re
                (SELECT COUNT(*) FROM chunks WHERE institution_id = $1 AND course_id = $2 AND version_id IN \
                (SELECT current_version_id FROM sources WHERE institution_id = $1 AND course_id = $2)) AS chunks";
     let row = tx.row(sql, args![institution, id]).await?;
-    row.map_or(Ok(Counts::default()), |row| Ok(Counts { lessons: row.int("lessons")?, chunks: row.int("chunks")? }))
+    row.map_or_else(
+        || Ok(Counts::default()),
+        |row| Ok(Counts { lessons: row.int("lessons")?, chunks: row.int("chunks")? }),
+    )
 }
