@@ -306,8 +306,8 @@ fn leans_back(words: &str) -> bool {
     ];
     let lower = words.to_lowercase();
     let follows =
-        |lead: &&str| lower.strip_prefix(*lead).is_some_and(|rest| rest.starts_with([' ', ',', '\'', '\u{2019}']));
-    LEADS.iter().any(|lead| follows(lead)) || PHRASES.iter().any(|lead| follows(lead))
+        |lead: &&str| lower.strip_prefix(lead).is_some_and(|rest| rest.starts_with([' ', ',', '\'', '\u{2019}']));
+    LEADS.iter().any(follows) || PHRASES.iter().any(follows)
 }
 
 #[cfg(test)]

@@ -127,11 +127,12 @@ impl Terminal {
     fn advance(&mut self, label: &str, done: u64, total: u64, message: &str) {
         if !self.interactive {
             // Without a terminal: one line when a stage begins and one at each quarter.
-            let quarter = if total == 0 { 0 } else { done * 4 / total };
+            let quarter = (done * 4).checked_div(total).unwrap_or(0);
             let key = format!("{label}{quarter}");
             if key != self.last {
                 self.last = key;
-                let _ = writeln!(std::io::stderr(), "{label}: {done}/{total} {message}");
+                let count = if total == 0 { String::new() } else { format!(" {done}/{total}") };
+                let _ = writeln!(std::io::stderr(), "{}", format!("{label}{count} {message}").trim_end());
             }
             return;
         }

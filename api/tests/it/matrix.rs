@@ -447,13 +447,7 @@ fn refusals(row: &Row, role: &str, open_to_guests: bool, aim: &Aim) -> Vec<u16> 
                 // A role of the own institution is refused to somebody of that institution.
                 let card = aim.distance == Sibling && ["IA", "AU", "GA"].contains(&role);
                 let person = aim.distance == Sibling && row.path.starts_with("/api/v1/users/{id}");
-                if stays_home || card || person {
-                    vec![403, unknown]
-                } else if role == "GA" {
-                    vec![403, unknown]
-                } else {
-                    vec![unknown]
-                }
+                if stays_home || card || person || role == "GA" { vec![403, unknown] } else { vec![unknown] }
             }
         },
     }

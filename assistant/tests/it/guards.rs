@@ -16,7 +16,9 @@ const QUESTION: &str = "How long do I knead dough by hand?";
 const HONEST: &str = "Knead by hand for 10 minutes, or for 6 minutes in a machine [S1]. \
     Kneading lines up the gluten strands and makes the dough elastic. [S1]";
 
-fn says(text: &str) -> Option<Arc<dyn Fn(&ChatRequest) -> Script + Send + Sync>> {
+type Says = Arc<dyn Fn(&ChatRequest) -> Script + Send + Sync>;
+
+fn says(text: &str) -> Option<Says> {
     let text = text.to_owned();
     Some(Arc::new(move |_| Script::Say(text.clone())))
 }

@@ -1,6 +1,5 @@
 //! kill -9 at random moments of an ingestion, each followed by an immediate restart.
 
-use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
@@ -24,40 +23,47 @@ fn killed_anywhere_an_ingestion_goes_on_and_ends_as_a_clean_one() {
     let began = Instant::now();
     let expected = clean.json(&arguments);
     let whole = began.elapsed();
+    let began = Instant::now();
+    clean.json(&arguments);
+    let start = began.elapsed();
 
-    let school = School::new();
+    let mut school = School::new();
     let mut random = rand::rngs::StdRng::seed_from_u64(20_261_121);
     let began = Instant::now();
     let mut killed = 0;
+    let mut finished = 0;
+    // Moments are drawn so that a run meets many kills: on average each lets it do a tenth of its work.
+    let work = whole.saturating_sub(start).mul_f64(0.2);
     while killed < rounds {
-        // Moments are drawn over the whole run, so that each stage is hit; work done before a kill is kept,
-        // therefore the run ends early now and then and is begun anew by an edited copy of nothing: the same source.
-        let moment = whole.mul_f64(random.random_range(0.02..0.6));
-        let mut child = school.spawn(&arguments);
-        std::thread::scope(|scope| {
-            let stdout = child.stdout.take().unwrap();
-            let finished = scope.spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).last());
-            let (send, receive) = std::sync::mpsc::channel::<()>();
-            // Waits for the moment; nothing is sent, so this is a timer without a sleep.
-            let _ = receive.recv_timeout(moment.max(Duration::from_millis(5)));
-            drop(send);
-            child.kill().unwrap();
-            child.wait().unwrap();
-            finished.join().unwrap()
-        });
-        killed += 1;
-        if killed % 5 == 0 {
-            let verified = school.run(&["verify", "--json"]);
-            assert_eq!(verified.code, 0, "after {killed} kills: {}", verified.stdout);
+        let moment = random.random_range(Duration::from_millis(5)..start + work);
+        if school.kill_at(&arguments, moment) {
+            killed += 1;
+            if killed % 5 == 0 {
+                let verified = school.run(&["verify", "--json"]);
+                assert_eq!(verified.code, 0, "after {killed} kills: {}", verified.stdout);
+            }
+        } else {
+            agrees(&school, &arguments, &expected);
+            school = School::new();
+            finished += 1;
         }
     }
-    let report = school.json(&arguments);
+    agrees(&school, &arguments, &expected);
+    finished += 1;
     let total = began.elapsed();
+    let each = total.saturating_sub(whole * finished).as_secs_f64() / f64::from(rounds);
+    println!(
+        "{rounds} kills over {finished} ingestions, all as a clean one; clean {whole:.1?}, an idle start {start:.1?}, \
+         {total:.1?} in all: {each:.2} s a kill with its restart and checks"
+    );
+}
+
+fn agrees(school: &School, arguments: &[&str], expected: &serde_json::Value) {
+    let report = school.json(arguments);
     assert_eq!(report["outcome"], "succeeded");
     for count in ["chunks", "lessons", "modules"] {
         assert_eq!(report[count], expected[count], "{count}");
     }
     let verified = school.json(&["verify", "--json"]);
     assert_eq!(verified["clean"], true, "{verified}");
-    println!("{rounds} kills: clean run {whole:.1?}, killed runs {total:.1?} in all");
 }

@@ -1,7 +1,9 @@
 //! Runs the built binary in a temporary school.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -54,8 +56,20 @@ impl School {
         outcome.json()
     }
 
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    /// Runs and kills (signal 9) after `moment`; false when the command ended by itself before.
+    pub(crate) fn kill_at(&self, arguments: &[&str], moment: Duration) -> bool {
+        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stdout.read_to_end(&mut text);
+            let _ = ended.send(());
+        });
+        let running = end.recv_timeout(moment).is_err();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        running
     }
 }
 

@@ -45,8 +45,8 @@ fn built(entries: &[Raw]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut directory = Vec::new();
     for entry in entries {
-        let offset = entry.offset.unwrap_or(u32::try_from(bytes.len()).unwrap());
-        let packed = entry.packed.unwrap_or(u32::try_from(entry.data.len()).unwrap());
+        let offset = entry.offset.unwrap_or_else(|| u32::try_from(bytes.len()).unwrap());
+        let packed = entry.packed.unwrap_or_else(|| u32::try_from(entry.data.len()).unwrap());
         let plain = if entry.method == 8 { vec![0; entry.size as usize] } else { entry.data.clone() };
         let mut common = Vec::new();
         common.extend(20_u16.to_le_bytes());

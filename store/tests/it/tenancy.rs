@@ -33,7 +33,7 @@ fn pages(owner: &str) -> Vec<Page> {
 
 /// Scopes that mix what belongs to one institution with what belongs to the other.
 fn mixed(a: &Planted, b: &Planted, call: usize) -> Scope {
-    let hidden = call % 2 == 0;
+    let hidden = call.is_multiple_of(2);
     match call % 3 {
         0 => Scope { institution: a.institution, course: b.course, hidden },
         1 => Scope { institution: b.institution, course: a.course, hidden },
