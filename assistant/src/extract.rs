@@ -213,9 +213,12 @@ fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
         if !texts.get(index).is_some_and(|words| words.ends_with(':')) || index + 1 == count {
             continue;
         }
-        let attached = texts.get(index + 1).filter(|words| !flagged.contains(&(index + 1)) && whole(words));
+        // The name of a listing stands between the sentence and what it announces.
+        let next = (index + 1..count).find(|next| !texts.get(*next).is_some_and(|words| is_caption(words)));
+        let attached =
+            next.filter(|next| !flagged.contains(next) && texts.get(*next).is_some_and(|words| whole(words)));
         match attached {
-            Some(_) if !chosen.contains(&(index + 1)) => chosen.push(index + 1),
+            Some(next) if !chosen.contains(&next) => chosen.push(next),
             Some(_) => {}
             // It announces what cannot be shown.
             None if chosen.len() > 1 => chosen.retain(|other| *other != index),
@@ -229,12 +232,15 @@ fn choose(passage: &Passage, weights: &Weights) -> Vec<usize> {
 
 /// Whether a sentence can be read by itself: prose, no caption, no question.
 fn stands_alone(words: &str) -> bool {
-    let caption = ["Listing ", "Figure ", "Table ", "Filename: ", "Example "].iter().any(|lead| {
+    is_prose(words) && !is_caption(words) && !words.ends_with('?')
+}
+
+fn is_caption(words: &str) -> bool {
+    ["Listing ", "Figure ", "Table ", "Filename: ", "Example "].iter().any(|lead| {
         words.strip_prefix(lead).is_some_and(|rest| {
             *lead == "Filename: " || rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(':')
         })
-    });
-    is_prose(words) && !caption && !words.ends_with('?')
+    })
 }
 
 /// Whether this is a sentence of at least four words and not code.

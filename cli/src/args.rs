@@ -39,7 +39,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the school over HTTP until a signal comes
-    #[command(after_help = "Examples:\n  lyceum serve\n  lyceum --data-dir /srv/school serve --listen 127.0.0.1:9000")]
+    #[command(
+        after_help = "Examples:\n  lyceum serve\n  lyceum --data-dir /srv/school serve --listen 127.0.0.1:9000\n  lyceum serve --worker-listen 0.0.0.0:7070                        let other machines run models for this school\n  lyceum serve --role worker --gateway school.example:7070 --token T   run models for that school, here"
+    )]
     Serve(ServeArgs),
     /// Build a demo school from bundled content, check every promise, print a scorecard
     #[command(
@@ -100,18 +102,27 @@ pub(crate) struct ServeArgs {
     /// Address and port (the next free port is taken, and printed, when this one is in use)
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
-    /// Roles to run in this process, by comma: all, api, gateway, worker, ingest
-    #[arg(long, default_value = "all", value_delimiter = ',')]
-    pub(crate) role: Vec<String>,
+    /// What this process does
+    #[arg(long, value_enum, default_value_t = ServeRole::All)]
+    pub(crate) role: ServeRole,
     /// Address for workers that dial in (off unless given)
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) worker_listen: Option<String>,
-    /// Gateway that this process's worker dials (with --role worker)
-    #[arg(long, value_name = "ADDR:PORT")]
+    /// Gateway that the worker dials
+    #[arg(long, value_name = "ADDR:PORT", required_if_eq("role", "worker"))]
     pub(crate) gateway: Option<String>,
-    /// Token shown to the gateway
+    /// Token that workers show to the gateway (it made one, in the file worker-token of its data directory)
     #[arg(long, env = "LYCEUM_WORKER_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+}
+
+/// What a serving process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServeRole {
+    /// The whole school
+    All,
+    /// Only run models, for the gateway of another process; holds no school
+    Worker,
 }
 
 #[derive(Debug, Args)]

@@ -25,7 +25,7 @@ use domain::institution::Institution;
 use domain::policy::{Action, Actor};
 use school::institution::NewInstitution;
 
-use crate::args::{Cli, Command, ConfigCommand};
+use crate::args::{Cli, Command, ConfigCommand, ServeRole};
 use crate::config::Config;
 use crate::exit::{FAILED, Failure, OK, Result};
 use crate::node::Node;
@@ -107,6 +107,9 @@ pub(crate) fn operator_anywhere() -> Actor {
 
 /// Whether the verb works on a school (and so needs its data directory).
 pub(crate) fn needs_school(command: &Command) -> bool {
+    if let Command::Serve(serve) = command {
+        return serve.role != ServeRole::Worker;
+    }
     !matches!(command, Command::Doctor | Command::Model(_) | Command::Config(_) | Command::ExportOpenapi)
 }
 
@@ -158,6 +161,7 @@ pub(crate) async fn run_alone(cli: &Cli, data_dir: &Path, config: &Config, out: 
     let result = match &cli.command {
         Command::Doctor => doctor::run(data_dir, config, out).await,
         Command::Model(command) => model::run(command, config, cli.dry_run, out).await,
+        Command::Serve(arguments) => serve::work(config, arguments, out).await,
         Command::Config(command) => show_config(command, config, out),
         Command::ExportOpenapi => {
             out.line(api::openapi_json());

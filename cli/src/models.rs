@@ -44,15 +44,10 @@ pub(crate) fn cache(config: &Config) -> Cache {
     config.model_dir().map_or_else(Cache::from_environment, Cache::at)
 }
 
-/// Starts a worker in this process with every model that can be had; a school works without any.
-pub(crate) async fn attach(
-    config: &Config,
-    gateway: &Gateway,
-    tasks: &TaskTracker,
-    shutdown: &CancellationToken,
-) -> Attached {
+/// A worker with every model that can be had here, not yet serving.
+pub(crate) async fn worker(config: &Config, name: String) -> (Worker, Attached) {
     let mut attached = Attached { runtime: "nothing".into(), notices: Vec::new() };
-    let mut worker = Worker::new("in-process");
+    let mut worker = Worker::new(name);
     if config.embedding_model == "none" {
         attached.notices.push("the embedding model is switched off: keyword search only".into());
     } else {
@@ -76,6 +71,17 @@ pub(crate) async fn attach(
             Err(reason) => attached.notices.push(format!("no scripted chat: {reason}")),
         }
     }
+    (worker, attached)
+}
+
+/// Starts a worker in this process with every model that can be had; a school works without any.
+pub(crate) async fn attach(
+    config: &Config,
+    gateway: &Gateway,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Attached {
+    let (worker, mut attached) = worker(config, "in-process".into()).await;
     let wanted = worker.models().len();
     if wanted > 0 {
         let (link, serving) = gateway.attach_in_process();

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::args::ServeArgs;
 use crate::command::Context;
-use crate::exit::{BAD_CONFIG, Failure, OK, Result};
+use crate::config::Config;
+use crate::exit::{BAD_CONFIG, FAILED, Failure, OK, Result};
 use crate::node::Node;
 use crate::out::Out;
 
 pub(crate) async fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<u8> {
-    for role in &arguments.role {
-        if !["all", "api", "gateway", "worker", "ingest"].contains(&role.as_str()) {
-            return Err(Failure::usage(format!("no role \"{role}\": use all, api, gateway, worker or ingest")));
-        }
-    }
     context.institution_or_first().await?;
     if let Some(address) = &arguments.worker_listen {
         let token = worker_token(context.node, arguments.token.as_deref())?;
@@ -34,6 +31,33 @@ pub(crate) async fn run(context: &Context<'_>, arguments: &ServeArgs) -> Result<
         });
     }
     serve(context.node, arguments.listen.as_deref(), context.out).await?;
+    Ok(OK)
+}
+
+/// Runs models for the gateway of another process until a signal comes.
+pub(crate) async fn work(config: &Config, arguments: &ServeArgs, out: &Out) -> Result<u8> {
+    let (Some(gateway), Some(token)) = (&arguments.gateway, &arguments.token) else {
+        return Err(Failure::usage("a worker needs --gateway ADDR:PORT and --token (or LYCEUM_WORKER_TOKEN)"));
+    };
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let (worker, attached) = crate::models::worker(config, format!("{} {}", name.trim(), std::process::id())).await;
+    for notice in &attached.notices {
+        out.note(format!("degraded: {notice}"));
+    }
+    let models = worker.models();
+    if models.is_empty() {
+        return Err(Failure::new(FAILED, "there is no model to run here; fetch one with: lyceum model pull"));
+    }
+    let names: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
+    out.line(format!("running {} for the gateway at {gateway}; press Ctrl-C to stop", names.join(", ")));
+    let shutdown = CancellationToken::new();
+    let signalled = shutdown.clone();
+    tokio::spawn(async move {
+        signal().await;
+        signalled.cancel();
+    });
+    worker.dial(gateway, token, shutdown).await.map_err(|error| Failure::new(FAILED, error.to_string()))?;
+    out.note("stopped");
     Ok(OK)
 }
 
