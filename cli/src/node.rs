@@ -112,6 +112,36 @@ impl Node {
         Ok(node)
     }
 
+    /// Removes, now and every hour, blobs that nothing has referenced for a day.
+    pub(crate) fn collect_blobs(self: &Arc<Self>) {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            let mut hours = tokio::time::interval(Duration::from_secs(3600));
+            loop {
+                tokio::select! {
+                    _ = hours.tick() => {}
+                    () = node.shutdown.cancelled() => return,
+                }
+                if let Err(error) = node.collect_once().await {
+                    tracing::warn!(%error, "unreferenced blobs were not collected; the next hour tries again");
+                }
+            }
+        });
+    }
+
+    async fn collect_once(&self) -> store::Result<()> {
+        let institutions =
+            self.store.read(|tx| Box::pin(async move { store::sql::institution::list(tx).await })).await?;
+        for institution in institutions {
+            let day = Duration::from_secs(24 * 3600);
+            let collected = store::blob::collect(&self.store, &*self.blobs, institution.id, day).await?;
+            if collected.rows + collected.files > 0 {
+                tracing::info!(rows = collected.rows, files = collected.files, "collected unreferenced blobs");
+            }
+        }
+        Ok(())
+    }
+
     /// Answers commands of other processes on the same data directory.
     fn listen(self: &Arc<Self>) -> Result<()> {
         // The lock is ours, so a socket that is there was left by a dead owner.

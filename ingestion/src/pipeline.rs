@@ -281,26 +281,6 @@ impl Pipeline {
             tokio::time::sleep(Duration::from_millis(60)).await;
         }
     }
-
-    /// Makes sure that every unfinished run has a live job: for the start of a process. Yields how many there are.
-    ///
-    /// # Errors
-    /// The database refuses.
-    pub async fn resume_all(&self) -> Result<usize, Error> {
-        let resumed = self.parts.store.write(|tx| {
-            Box::pin(async move {
-                let mut count = 0;
-                for institution in sql::institution::list(tx).await? {
-                    for unfinished in sql::ingestion::unfinished(tx, institution.id).await? {
-                        run::enqueue(tx, institution.id, unfinished.id, unfinished.stage, &json!({})).await?;
-                        count += 1;
-                    }
-                }
-                Ok(count)
-            })
-        });
-        Ok(resumed.await?)
-    }
 }
 
 fn progress(found: &sql::ingestion::Ingestion, (began, first): (Instant, i64)) -> Progress {

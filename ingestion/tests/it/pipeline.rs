@@ -181,13 +181,35 @@ both_databases!(a_killed_run_goes_on_and_ends_as_an_unbroken_one, |store| async 
         let ended = bench.school.ingestion().get(&bench.actor, id).await.unwrap().report().is_some();
         assert!(again == id || ended, "the same command attaches to the unfinished run");
     }
-    bench.pipeline.resume_all().await.unwrap();
     let report = bench.pipeline.wait(&bench.actor, id, |_| {}).await.unwrap();
     assert_eq!((report.outcome, report.chunks, report.lessons), (Outcome::Succeeded, 180, 6), "{report:?}");
     assert_eq!(report.embedded, 180, "no chunk was embedded into rows twice");
     let positions: BTreeSet<String> =
         one(&store, "SELECT text FROM chunks").await.iter().map(|row| row["text"].to_string()).collect();
     assert_eq!(positions.len(), 180);
+    assert_eq!(findings(&store).await, Vec::<String>::new());
+    bench.stop.cancel();
+});
+
+both_databases!(two_starts_at_once_are_one_run, |store| async move {
+    let bench = Bench::new(&store, None).await;
+    let path = book(&bench);
+    bench.ingest_into("one", SourceKind::Dir, &path, None).await;
+    let request = IngestRequest {
+        course: "one".into(),
+        kind: SourceKind::Dir,
+        origin: path.display().to_string(),
+        captions: None,
+        local: true,
+    };
+    for _ in 0..5 {
+        let start = || bench.pipeline.start(&bench.actor, request.clone());
+        let (one, two, three) = tokio::join!(start(), start(), start());
+        for id in [one.unwrap(), two.unwrap(), three.unwrap()] {
+            let report = bench.pipeline.wait(&bench.actor, id, |_| {}).await.unwrap();
+            assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+        }
+    }
     assert_eq!(findings(&store).await, Vec::<String>::new());
     bench.stop.cancel();
 });

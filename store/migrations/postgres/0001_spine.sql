@@ -138,6 +138,8 @@ CREATE TABLE ingestions (
   updated_at BIGINT NOT NULL
 );
 CREATE INDEX ingestions_course ON ingestions (institution_id, course_id, created_at);
+-- A source has one unfinished run.
+CREATE UNIQUE INDEX ingestions_running ON ingestions (source_id) WHERE state = 'running';
 
 CREATE TABLE documents (
   id TEXT NOT NULL PRIMARY KEY,

@@ -158,15 +158,6 @@ pub async fn running(tx: &mut Tx, institution: InstitutionId, source: SourceId) 
     tx.rows(&sql, args![institution, source]).await?.iter().map(ingestion).collect()
 }
 
-/// The running runs of an institution, oldest first.
-///
-/// # Errors
-/// The database refuses, or a row is damaged.
-pub async fn unfinished(tx: &mut Tx, institution: InstitutionId) -> Result<Vec<Ingestion>> {
-    let sql = format!("{SELECT} WHERE i.institution_id = $1 AND i.state = 'running' ORDER BY i.created_at, i.id");
-    tx.rows(&sql, args![institution]).await?.iter().map(ingestion).collect()
-}
-
 /// Names the version that the run builds, or found unchanged.
 ///
 /// # Errors

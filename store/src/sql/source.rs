@@ -43,11 +43,12 @@ pub async fn find_or_create(
     title: &str,
 ) -> Result<SourceId> {
     let now = tx.now().await?;
-    // One statement, so that two requests at once make one source; a course of others yields no row.
+    // One statement, so that two requests at once make one source; a course of others yields no row. The
+    // update that changes nothing makes the second wait until the first has committed what it starts.
     tx.exec(
         "INSERT INTO sources (id, institution_id, course_id, kind, origin, title, current_version_id, created_at)
          SELECT $3, c.institution_id, c.id, $4, $5, $6, NULL, $7 FROM courses c WHERE c.institution_id = $1 AND c.id = $2
-         ON CONFLICT (institution_id, course_id, kind, origin) DO NOTHING",
+         ON CONFLICT (institution_id, course_id, kind, origin) DO UPDATE SET origin = excluded.origin",
         args![institution, course, SourceId::fresh(), kind.as_str(), origin, title, now],
     )
     .await?;
