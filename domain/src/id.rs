@@ -63,6 +63,12 @@ ids! {
     TokenId,
     /// A run of the ingestion pipeline.
     IngestionId,
+    /// A question of a course's bank.
+    QuestionId,
+    /// A quiz: questions put together to be taken.
+    AssessmentId,
+    /// One try of a learner at a quiz.
+    AttemptId,
 }
 
 impl ChunkId {

@@ -18,6 +18,7 @@ pub mod institution;
 pub mod job;
 pub mod locator;
 pub mod policy;
+pub mod question;
 pub mod text;
 pub mod tutor;
 pub mod user;

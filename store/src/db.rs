@@ -60,6 +60,9 @@ value_from! {
     domain::EventId => Text, |v: domain::EventId| v.to_string();
     domain::TokenId => Text, |v: domain::TokenId| v.to_string();
     domain::IngestionId => Text, |v: domain::IngestionId| v.to_string();
+    domain::QuestionId => Text, |v: domain::QuestionId| v.to_string();
+    domain::AssessmentId => Text, |v: domain::AssessmentId| v.to_string();
+    domain::AttemptId => Text, |v: domain::AttemptId| v.to_string();
     &serde_json::Value => Text, |v: &serde_json::Value| v.to_string();
 }
 
