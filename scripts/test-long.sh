@@ -8,5 +8,5 @@ export LYCEUM_TEST_POSTGRES_URL LYCEUM_TEST_PROMISED=minilm,postgres LYCEUM_TEST
 trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
 cargo build --locked --workspace --bin lyceum
 "$CARGO_TARGET_DIR/debug/lyceum" model pull
-LYCEUM_TEST_KILLS=${LYCEUM_TEST_KILLS:-50} cargo test --locked --workspace --test it kill -- --nocapture
+LYCEUM_TEST_KILLS=${LYCEUM_TEST_KILLS:-50} cargo test --locked --workspace --test cli-it kill -- --nocapture
 cargo test --workspace --locked --no-fail-fast -- --nocapture

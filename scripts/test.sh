@@ -43,5 +43,5 @@ step lints cargo clippy --workspace --all-targets --locked -- -D warnings
 step model model
 step database database
 export LYCEUM_TEST_PROMISED=$promised
-step suites cargo test --workspace --locked --no-fail-fast
+step suites cargo test --workspace --lib --bins --tests --locked --no-fail-fast
 printf '\nall steps: %d s\n' "$SECONDS"

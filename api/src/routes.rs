@@ -12,6 +12,7 @@ use crate::App;
 use crate::doc::{About, about};
 use crate::layer;
 
+mod assessment;
 mod audit;
 mod content;
 mod course;
@@ -23,6 +24,7 @@ mod institution;
 mod job;
 mod model;
 mod progress;
+mod question;
 mod search;
 mod session;
 mod tutor;
@@ -113,8 +115,24 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/courses/{id}/enrollments", A::EnrolSelf, about("Enrols oneself, another or several").body::<enrollment::NewCourseEnrollment>().created::<enrollment::EnrollmentAttributes>(), enrollment::create_in_course);
     routes.add(GET, "/api/v1/enrollments/{id}", A::UserRead, about("Reads an enrolment").one::<enrollment::EnrollmentAttributes>(), enrollment::get);
     routes.add(PUT, "/api/v1/enrollments/{id}/progress", A::ProgressReport, about("Reports what was done in a lesson; the server computes the progress").body::<enrollment::ProgressReport>().one::<enrollment::EnrollmentAttributes>(), enrollment::report);
+    routes.add(GET, "/api/v1/courses/{id}/assessments", A::ReadPublished, about("Lists the quizzes of a course").query(course::PAGE_QUERY).many::<assessment::AssessmentAttributes>(), assessment::of_course);
+    routes.add(GET, "/api/v1/assessments/{id}", A::ReadPublished, about("Reads a quiz's card").one::<assessment::AssessmentAttributes>(), assessment::get);
+    routes.add(POST, "/api/v1/assessments/{id}/attempts", A::AttemptTake, about("Begins an attempt, or goes on with the open one").created::<assessment::AttemptAttributes>(), assessment::start);
+    routes.add(GET, "/api/v1/attempts/{id}", A::AttemptTake, about("Reads one's own attempt").one::<assessment::AttemptAttributes>(), assessment::get_attempt);
+    routes.add(PUT, "/api/v1/attempts/{id}/responses/{question}", A::AttemptTake, about("Saves an answer of an open attempt").body::<assessment::NewResponse>().one::<assessment::SavedAttributes>(), assessment::save);
+    routes.add(POST, "/api/v1/assessments/{id}/submit", A::AttemptTake, about("Submits one's open attempt; again answers the same").one::<assessment::ResultAttributes>(), assessment::submit);
+    routes.add(GET, "/api/v1/assessments/{id}/results", A::GradeRead, about("Lists submitted attempts: one's own as released, or everybody's").many::<assessment::ResultAttributes>(), assessment::results);
+    routes.add(GET, "/api/v1/questions/{id}/hint", A::AttemptTake, about("Gives the hint that wrong answers and days have unlocked").one::<question::HintAttributes>(), question::hint);
 
     // Instructors
+    routes.add(POST, "/api/v1/questions", A::QuestionEdit, about("Adds a question to a course's bank, as a draft").body::<question::NewQuestion>().created::<question::QuestionAttributes>(), question::create);
+    routes.add(GET, "/api/v1/questions/{id}", A::QuestionRead, about("Reads a question with its key").one::<question::QuestionAttributes>(), question::get);
+    routes.add(PUT, "/api/v1/questions/{id}", A::QuestionEdit, about("Replaces a question's content; it is a draft again").body::<question::QuestionChange>().one::<question::QuestionAttributes>(), question::update);
+    routes.add(POST, "/api/v1/questions/{id}/state", A::QuestionEdit, about("Approves a question, takes that back, or retires it").body::<question::StateChange>().one::<question::QuestionAttributes>(), question::set_state);
+    routes.add(GET, "/api/v1/courses/{id}/questions", A::QuestionRead, about("Lists the question bank of a course, with keys").query(question::LIST_QUERY).many::<question::QuestionAttributes>(), question::of_course);
+    routes.add(POST, "/api/v1/assessments", A::AssessmentPublish, about("Makes a quiz from questions of the bank").body::<assessment::NewAssessment>().created::<assessment::AssessmentAttributes>(), assessment::create);
+    routes.add(POST, "/api/v1/assessments/{id}/publish", A::AssessmentPublish, about("Publishes a quiz; its questions go live and are closed to the tutor").one::<assessment::AssessmentAttributes>(), assessment::publish);
+    routes.add(POST, "/api/v1/assessments/{id}/close", A::AssessmentPublish, about("Closes a quiz: no attempt begins any more").one::<assessment::AssessmentAttributes>(), assessment::close);
     routes.add(POST, "/api/v1/courses", A::CourseCreate, about("Makes a course").body::<course::NewCourse>().created::<course::CourseAttributes>(), course::create);
     routes.add(PUT, "/api/v1/courses/{id}", A::CourseEdit, about("Changes a course; If-Match carries the ETag that was read").body::<course::CourseChange>().one::<course::CourseAttributes>(), course::update);
     routes.add(GET, "/api/v1/courses/{id}/enrollments", A::UserRead, about("Lists the enrolments of a course").query(course::PAGE_QUERY).many::<enrollment::EnrollmentAttributes>(), enrollment::of_course);

@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod assessment;
 pub mod chunk;
 pub mod course;
 pub mod document;

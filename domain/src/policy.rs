@@ -79,6 +79,18 @@ actions! {
     ProgressReport = "progress.report",
     /// Ask the tutor of a course.
     TutorChat = "tutor.chat",
+    /// Read the question bank with its answers.
+    QuestionRead = "question.read",
+    /// Make, change, review and retire questions.
+    QuestionEdit = "question.edit",
+    /// Have questions drafted.
+    QuizGenerate = "question.generate",
+    /// Make, publish and close quizzes.
+    AssessmentPublish = "assessment.publish",
+    /// Take a quiz: oneself, or as a preview that never counts.
+    AttemptTake = "attempt.take",
+    /// Read released grades and results.
+    GradeRead = "grade.read",
     /// See jobs and dead letters.
     JobsView = "jobs.view",
     /// Retry or drop a dead job.

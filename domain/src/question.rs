@@ -248,6 +248,22 @@ impl Body {
     pub fn key(&self) -> Vec<String> {
         self.kind().key()
     }
+
+    /// Options that say why they are right or wrong, by id.
+    #[must_use]
+    pub fn rationales(&self) -> Vec<(String, String)> {
+        let of = |choices: &[Choice]| -> Vec<(String, String)> {
+            choices.iter().filter_map(|choice| Some((choice.id.clone(), choice.rationale.clone()?))).collect()
+        };
+        match self {
+            Self::MultipleChoice(body) => of(&body.options),
+            Self::MultipleAnswer(body) => of(&body.options),
+            Self::TrueFalse(body) => body.rationale.iter().map(|why| (body.right.to_string(), why.clone())).collect(),
+            Self::Matching(body) => of(&body.left),
+            Self::Ordering(body) => of(&body.items),
+            Self::Cloze(_) | Self::ShortAnswer(_) | Self::Numeric(_) | Self::Essay(_) => Vec::new(),
+        }
+    }
 }
 
 /// What a question consists of, without its identity and state.

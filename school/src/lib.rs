@@ -6,6 +6,8 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod assessment;
+pub mod attempt;
 pub mod audit;
 pub mod course;
 pub mod enrollment;
@@ -14,6 +16,7 @@ pub mod institution;
 pub mod job;
 pub mod lesson;
 mod password;
+pub mod question;
 pub mod role;
 pub mod search;
 pub mod session;
@@ -150,6 +153,24 @@ impl School {
     #[must_use]
     pub fn lesson(&self) -> lesson::Lessons<'_> {
         lesson::Lessons { school: self }
+    }
+
+    /// The question bank.
+    #[must_use]
+    pub fn question(&self) -> question::Questions<'_> {
+        question::Questions { school: self }
+    }
+
+    /// Quizzes.
+    #[must_use]
+    pub fn assessment(&self) -> assessment::Assessments<'_> {
+        assessment::Assessments { school: self }
+    }
+
+    /// Taking quizzes.
+    #[must_use]
+    pub fn attempt(&self) -> attempt::Attempts<'_> {
+        attempt::Attempts { school: self }
     }
 
     /// Enrolments and progress.

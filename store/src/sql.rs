@@ -1,5 +1,7 @@
 //! The queries, one file per aggregate.
 
+pub mod assessment;
+pub mod attempt;
 pub mod audit;
 pub mod blob;
 mod bulk;
@@ -17,6 +19,7 @@ pub mod ingestion;
 pub mod institution;
 pub mod job;
 pub mod lesson;
+pub mod question;
 pub mod role;
 pub mod search;
 pub mod source;

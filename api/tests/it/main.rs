@@ -5,6 +5,7 @@ mod auth;
 mod matrix;
 mod negative;
 mod openapi;
+mod quizzes;
 mod shape;
 mod stream;
 mod world;

@@ -91,6 +91,11 @@ fn distances(row: &Row) -> Vec<Distance> {
         (p, _) if p.contains("/courses/{id}") || p.contains("/content/") || p.contains("ingestions") => {
             vec![Own, Sibling, Other]
         }
+        ("/api/v1/assessments/{id}", "published") => vec![Own, Sibling, Other, Public, ForeignPublic],
+        (p, _) if p.starts_with("/api/v1/attempts/") => vec![Own, Mate, Sibling, Other],
+        (p, _) if p.starts_with("/api/v1/assessments") || p.starts_with("/api/v1/questions") => {
+            vec![Own, Sibling, Other]
+        }
         ("/api/v1/progress/stream", _) => vec![Own, Sibling, Other],
         ("/api/v1/institutions/{id}", _) => vec![Own, Other],
         ("/api/v1/jobs/dead/{id}/retry" | "/api/v1/jobs/dead/{id}", _) => vec![Own, Other],
@@ -129,6 +134,17 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
     };
     let mut collection = false;
     let mut body = None;
+    let taker = match distance {
+        Mate => Some("classmate"),
+        Sibling => Some("sibling"),
+        Other => Some("other"),
+        _ => None,
+    };
+    let near = distance == Own && row.state != "draft";
+    let quiz = crate::quizzes::aim(world, &row.method, &row.path, role, near, taker, target, mark).await;
+    if let Some((path, body)) = quiz {
+        return Aim { distance, path, body, collection };
+    }
     let path = match (row.method.as_str(), row.path.as_str()) {
         (_, "/docs/{*file}") => "/docs/index.html".to_owned(),
         (_, "/api/v1/auth/login") => {
@@ -311,6 +327,9 @@ fn forbidden(role: &str, allowed: bool) -> Vec<&'static str> {
     }
     if !allowed || !SEES_DRAFTS.contains(&role) {
         canaries.push("canary-draft");
+    }
+    if !allowed || !["IA", "CC", "IN", "TA"].contains(&role) {
+        canaries.push(crate::quizzes::KEY);
     }
     canaries
 }

@@ -12,7 +12,10 @@ use domain::chunk::{Chunk, Sentence};
 use domain::document::DocumentKind;
 use domain::ingestion::{Outcome, SourceKind};
 use domain::user::{Grant, Role, Scope, User};
-use domain::{CourseId, EnrollmentId, Error, IngestionId, InstitutionId, LessonId, Locator, LocatorKind, UserId};
+use domain::{
+    AssessmentId, CourseId, EnrollmentId, Error, IngestionId, InstitutionId, LessonId, Locator, LocatorKind,
+    QuestionId, UserId,
+};
 use llm_gateway::Gateway;
 use school::Actor;
 use school::course::NewCourse;
@@ -63,6 +66,9 @@ pub(crate) struct Place {
     pub(crate) lesson: LessonId,
     pub(crate) hidden: LessonId,
     pub(crate) ingestion: IngestionId,
+    /// A live question and the published quiz that asks it.
+    pub(crate) question: QuestionId,
+    pub(crate) quiz: AssessmentId,
 }
 
 /// Everything that a test asks about.
@@ -179,7 +185,8 @@ impl World {
                 ..NewCourse::default()
             };
             let course = self.school.course().create(actor, institution, new).await.unwrap().id;
-            let place = self.content(blobs, institution, course, mark).await;
+            let mut place = self.content(blobs, institution, course, mark).await;
+            (place.question, place.quiz) = crate::quizzes::ask(&self.school, institution, course, mark).await;
             let operator = Actor::operator(institution);
             let change = school::course::CourseChange { status: Some(status.into()), ..Default::default() };
             self.school.course().update(&operator, course, change, None).await.unwrap();
@@ -363,7 +370,8 @@ impl World {
         let lessons =
             self.store.read(move |tx| Box::pin(sql::lesson::in_course(tx, institution, course, true))).await.unwrap();
         let find = |hidden: bool| lessons.iter().find(|lesson| lesson.hidden == hidden).unwrap().id;
-        Place { institution, course, lesson: find(false), hidden: find(true), ingestion }
+        let (question, quiz) = (QuestionId(uuid::Uuid::nil()), AssessmentId(uuid::Uuid::nil()));
+        Place { institution, course, lesson: find(false), hidden: find(true), ingestion, question, quiz }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -34,8 +34,12 @@ const I: Cell = of(Reach::Institution);
 const IF: Cell = fresh(Reach::Institution);
 /// read I
 const IR: Cell = capped(I, Cap::ReadOnly);
+/// I r
+const IRR: Cell = reason(Reach::Institution);
 const O: Cell = of(Reach::Own);
 const C: Cell = of(Reach::Course);
+/// C (read)
+const CR: Cell = capped(C, Cap::ReadOnly);
 const R: Cell = of(Reach::Group);
 const S: Cell = of(Reach::SelfOnly);
 const L: Cell = of(Reach::Linked);
@@ -97,6 +101,12 @@ fn row(action: Action) -> [Cell; 11] {
         Action::EnrolOthers          => [G,  I,     O,    C,    NO, NO, NO, NO, NO, NO, K],
         Action::ProgressReport       => [NO, NO,    NO,   NO,   NO, NO, S,  NO, NO, NO, NO],
         Action::TutorChat            => [NO, NO,    NO,   C,    C,  C,  C,  NO, NO, NO, NO],
+        Action::QuestionRead         => [NO, IRR,   O,    C,    CR, NO, NO, NO, NO, NO, NO],
+        Action::QuestionEdit         => [NO, IRR,   O,    C,    NO, NO, NO, NO, NO, NO, NO],
+        Action::QuizGenerate         => [NO, NO,    O,    C,    C,  NO, NO, NO, NO, NO, K],
+        Action::AssessmentPublish    => [NO, I,     O,    C,    NO, NO, NO, NO, NO, NO, NO],
+        Action::AttemptTake          => [NO, NO,    NO,   C,    C,  NO, S,  NO, NO, NO, NO],
+        Action::GradeRead            => [IRR, I,     NO,   C,    C,  R,  S,  L,  I,  NO, K],
         Action::JobsView             => [G,  I,     NO,   NO,   NO, NO, NO, NO, IR, NO, K],
         Action::JobsRetry            => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, K],
         Action::AuditRead            => [G,  I,     NO,   C,    NO, NO, S,  NO, I,  NO, NO],

@@ -1,7 +1,9 @@
 //! Rows of `institutions`, and finding the institution that owns a row.
 
 use domain::institution::Institution;
-use domain::{CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId, UserId};
+use domain::{
+    AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId, QuestionId, UserId,
+};
 
 use crate::db::{Row, Tx, args};
 use crate::error::Result;
@@ -87,6 +89,12 @@ pub enum Owned {
     Enrollment(EnrollmentId),
     /// A run of the ingestion pipeline.
     Ingestion(IngestionId),
+    /// A question.
+    Question(QuestionId),
+    /// A quiz.
+    Assessment(AssessmentId),
+    /// An attempt at a quiz.
+    Attempt(AttemptId),
 }
 
 /// The institution that owns a row; `None` when there is no such row.
@@ -100,6 +108,9 @@ pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
         Owned::Lesson(id) => ("SELECT institution_id FROM lessons WHERE id = $1", id.to_string()),
         Owned::Enrollment(id) => ("SELECT institution_id FROM enrollments WHERE id = $1", id.to_string()),
         Owned::Ingestion(id) => ("SELECT institution_id FROM ingestions WHERE id = $1", id.to_string()),
+        Owned::Question(id) => ("SELECT institution_id FROM questions WHERE id = $1", id.to_string()),
+        Owned::Assessment(id) => ("SELECT institution_id FROM assessments WHERE id = $1", id.to_string()),
+        Owned::Attempt(id) => ("SELECT institution_id FROM attempts WHERE id = $1", id.to_string()),
     };
     tx.row(sql, args![id]).await?.map(|row| row.id("institution_id")).transpose()
 }

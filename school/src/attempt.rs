@@ -1,0 +1,527 @@
+//! Taking a quiz: the server's clock, autosave, scoring, results, and the ladder of hints.
+
+use domain::assessment::{Assessment, Attempt, unlocked};
+use domain::course::Course;
+use domain::policy::{Action, Actor, Subject};
+use domain::question::{Asked, Question, Response, Score};
+use domain::{AssessmentId, AttemptId, Error, ErrorKind, Micros, QuestionId, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::Tx;
+use store::sql::attempt::Saved;
+use store::sql::event::NewEvent;
+use store::sql::institution::Owned;
+use store::sql::{self};
+
+use crate::unit::{announce, record};
+use crate::{Result, School, access};
+
+/// The time is over, or the attempt was submitted.
+pub const ATTEMPT_OVER: &str = "ATTEMPT_OVER";
+/// The quiz takes no attempts now.
+pub const NOT_OPEN: &str = "ASSESSMENT_NOT_OPEN";
+/// No attempt is left.
+pub const NO_ATTEMPT_LEFT: &str = "NO_ATTEMPT_LEFT";
+/// A hint was asked for before any answer was tried.
+pub const NO_HINT_YET: &str = "NO_HINT_YET";
+/// Longest text of an answer, characters.
+const LONGEST: usize = 20_000;
+
+/// Use cases of taking quizzes.
+pub struct Attempts<'a> {
+    pub(crate) school: &'a School,
+}
+
+/// An attempt as its taker sees it. It has no place for a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Taking {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Title of the quiz.
+    pub title: String,
+    /// The server's clock, to show the time that is left.
+    pub now: Micros,
+    /// What is asked, in order.
+    pub questions: Vec<Posed>,
+}
+
+/// A question as posed in an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Posed {
+    /// What is asked.
+    pub asked: Asked,
+    /// Points for a full answer.
+    pub points: f64,
+    /// What was saved last, with its number.
+    pub saved: Option<(i64, Response)>,
+}
+
+/// A submitted attempt with what may be told of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The attempt; without score while feedback is not released.
+    pub attempt: Attempt,
+    /// Whether score and feedback are released.
+    pub released: bool,
+    /// Each question's feedback; empty while not released.
+    pub feedback: Vec<Feedback>,
+}
+
+/// What is told of one question after its release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Feedback {
+    /// Which question.
+    pub question: QuestionId,
+    /// What was asked.
+    pub stem: String,
+    /// What was answered.
+    pub response: Option<Response>,
+    /// Share of the points; nothing where a person has to judge.
+    pub fraction: Option<f64>,
+    /// Points for a full answer.
+    pub points: f64,
+    /// The right answer in words.
+    pub key: Vec<String>,
+    /// Option ids with why each is right or wrong.
+    pub rationales: Vec<(String, String)>,
+    /// The passage that it rests on.
+    pub source: Option<domain::question::Source>,
+}
+
+/// A rung of the ladder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hint {
+    /// 0 a nudge, 1 the place, 2 a worked part, 3 the answer.
+    pub rung: i64,
+    /// The hint.
+    pub text: String,
+}
+
+impl Attempts<'_> {
+    /// Begins an attempt, or goes on with the open one. Instructors get a preview, which never counts.
+    ///
+    /// # Errors
+    /// Not found, not open now, or no attempt left.
+    pub async fn start(&self, actor: &Actor, id: AssessmentId) -> Result<Taking> {
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let (quiz, course, user, preview) = takable(tx, actor, id).await?;
+                    let now = tx.now().await?;
+                    let earlier = sql::attempt::list(tx, quiz.institution_id, quiz.id, Some(user)).await?;
+                    if let Some(open) = earlier.iter().find(|attempt| attempt.state == "open") {
+                        if open.takes_answers(now) {
+                            return taking(tx, &quiz, open.clone(), now).await;
+                        }
+                        submit(tx, actor, &quiz, open.clone(), now).await?;
+                    }
+                    if !preview && !quiz.is_open(now) {
+                        let message = "this quiz takes no attempts now; look at its opening times";
+                        return Err(Error::new(ErrorKind::Conflict, message).with_code(NOT_OPEN).into());
+                    }
+                    let counted = earlier.iter().filter(|attempt| !attempt.preview).count();
+                    if let Some(allowed) = quiz.attempts_allowed
+                        && !preview
+                        && i64::try_from(counted).is_ok_and(|counted| counted >= allowed)
+                    {
+                        let message = format!("all {allowed} attempts are used");
+                        return Err(Error::new(ErrorKind::Conflict, message).with_code(NO_ATTEMPT_LEFT).into());
+                    }
+                    let attempt_id = AttemptId::fresh();
+                    let (high, low) = attempt_id.0.as_u64_pair();
+                    let attempt = Attempt {
+                        id: attempt_id,
+                        institution_id: quiz.institution_id,
+                        course_id: course.id,
+                        assessment_id: quiz.id,
+                        user_id: user,
+                        preview,
+                        state: "open".into(),
+                        seed: i64::from_be_bytes((high ^ low).to_be_bytes()),
+                        started_at: now,
+                        deadline: quiz.deadline(now),
+                        submitted_at: None,
+                        score: None,
+                        most: None,
+                        needs_person: false,
+                    };
+                    if !sql::attempt::insert(tx, &attempt).await? {
+                        // Another request of the same person began it at the same moment.
+                        let all = sql::attempt::list(tx, quiz.institution_id, quiz.id, Some(user)).await?;
+                        let open = all.into_iter().find(|attempt| attempt.state == "open");
+                        let open = open.ok_or_else(|| Error::new(ErrorKind::Conflict, "the attempt has just ended"))?;
+                        return taking(tx, &quiz, open, now).await;
+                    }
+                    let event = NewEvent::new("assessment.started", quiz.institution_id, attempt.id).course(course.id);
+                    let payload = json!({ "assessmentId": quiz.id, "preview": preview });
+                    announce(tx, actor, event.payload(payload)).await?;
+                    taking(tx, &quiz, attempt, now).await
+                })
+            })
+            .await
+    }
+
+    /// One's own attempt.
+    ///
+    /// # Errors
+    /// Not found when it is another's.
+    pub async fn get(&self, actor: &Actor, id: AttemptId) -> Result<Taking> {
+        let acting = actor.clone();
+        self.school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let (attempt, quiz) = own(tx, &acting, id).await?;
+                    let now = tx.now().await?;
+                    taking(tx, &quiz, attempt, now).await
+                })
+            })
+            .await
+    }
+
+    /// Saves an answer of an open attempt; `seq` rises with each change, so that a late one is dropped.
+    /// Yields whether this one is the newest.
+    ///
+    /// # Errors
+    /// Not found, an answer of another type, too long, or the time is over.
+    pub async fn save(
+        &self,
+        actor: &Actor,
+        id: AttemptId,
+        question: QuestionId,
+        seq: i64,
+        response: Response,
+    ) -> Result<bool> {
+        check_length(&response)?;
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let (attempt, quiz) = own(tx, actor, id).await?;
+                    let now = tx.now().await?;
+                    if !attempt.takes_answers(now) {
+                        return Err(over(&attempt).into());
+                    }
+                    let missing = || Error::not_found("question", question);
+                    quiz.items.iter().find(|item| item.question == question).ok_or_else(missing)?;
+                    let asked = sql::question::get(tx, quiz.institution_id, question).await?.ok_or_else(missing)?;
+                    asked.draft.body.score(&response)?;
+                    let saved = Saved {
+                        question_id: question,
+                        question_version: asked.version,
+                        seq,
+                        response,
+                        saved_at: now,
+                        fraction: None,
+                    };
+                    sql::attempt::save(tx, quiz.institution_id, id, &saved).await
+                })
+            })
+            .await
+    }
+
+    /// Submits one's open attempt at a quiz; submitting again answers the same.
+    ///
+    /// # Errors
+    /// Not found when nothing was begun.
+    pub async fn submit(&self, actor: &Actor, id: AssessmentId) -> Result<Outcome> {
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let (quiz, _, user, _) = takable(tx, actor, id).await?;
+                    let now = tx.now().await?;
+                    let mut all = sql::attempt::list(tx, quiz.institution_id, quiz.id, Some(user)).await?;
+                    let place = all.iter().position(|attempt| attempt.state == "open");
+                    let attempt = match place {
+                        Some(place) => submit(tx, actor, &quiz, all.swap_remove(place), now).await?,
+                        None => all.pop().ok_or_else(|| Error::not_found("attempt at assessment", id))?,
+                    };
+                    let released = attempt.preview || quiz.released(now);
+                    outcome(tx, &quiz, attempt, released).await
+                })
+            })
+            .await
+    }
+
+    /// Attempts at a quiz: one's own as far as released, or everybody's for those who may read grades.
+    ///
+    /// # Errors
+    /// Not found when the caller may not see the quiz.
+    pub async fn results(&self, actor: &Actor, id: AssessmentId) -> Result<Vec<Outcome>> {
+        let acting = actor.clone();
+        let (found, institution, audited) = self
+            .school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let missing = || Error::not_found("assessment", id);
+                    let (quiz, course) = crate::assessment::find(tx, &acting, id).await?;
+                    let everybody = crate::course::subject(&course);
+                    let see =
+                        if quiz.state == "draft" { Action::ReadUnpublished } else { crate::course::read(&course) };
+                    let (user, audited) = match access::known(&acting, Action::GradeRead, &everybody) {
+                        Ok(allowed) => (None, allowed.audited),
+                        Err(error) if error.code == access::REASON_REQUIRED => return Err(error.into()),
+                        Err(_) => {
+                            let subject = Subject { user: acting.user_id, ..everybody };
+                            access::seen(&acting, Action::GradeRead, &subject, see, missing)?;
+                            access::hidden(&acting, see, &subject, missing)?;
+                            (acting.user_id, false)
+                        }
+                    };
+                    let now = tx.now().await?;
+                    let mut outcomes = Vec::new();
+                    for attempt in sql::attempt::list(tx, quiz.institution_id, quiz.id, user).await? {
+                        if attempt.state == "submitted" {
+                            let released = user.is_none() || attempt.preview || quiz.released(now);
+                            outcomes.push(outcome(tx, &quiz, attempt, released).await?);
+                        }
+                    }
+                    Ok((outcomes, quiz.institution_id, audited))
+                })
+            })
+            .await?;
+        self.school.note_access(actor, audited, institution, Action::GradeRead, format!("assessment:{id}")).await?;
+        Ok(found)
+    }
+
+    /// The highest hint that wrong answers and days have unlocked. While the question is being taken the
+    /// answer stays closed.
+    ///
+    /// # Errors
+    /// Not found, or no answer was tried yet.
+    pub async fn hint(&self, actor: &Actor, id: QuestionId) -> Result<Hint> {
+        let acting = actor.clone();
+        self.school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let missing =
+                        || if acting.is_guest() { access::log_in() } else { Error::not_found("question", id) };
+                    let (question, course) = crate::question::find(tx, &acting, id).await?;
+                    let user = acting.user_id.ok_or_else(missing)?;
+                    let subject = Subject { user: Some(user), ..crate::course::subject(&course) };
+                    access::hidden(&acting, Action::AttemptTake, &subject, missing)?;
+                    access::hidden(&acting, crate::course::read(&course), &subject, missing)?;
+                    if question.state != domain::question::State::Live {
+                        return Err(missing().into());
+                    }
+                    let now = tx.now().await?;
+                    let institution = course.institution_id;
+                    let wrong = sql::attempt::wrong(tx, institution, user, id).await?;
+                    let (count, first) = wrong.map_or((0, None), |(count, first)| (count, Some(first)));
+                    let mut rung = unlocked(count, first, now);
+                    if access::may(&acting, Action::AttemptTake, &crate::course::subject(&course)) {
+                        // Whoever gets previews reads the bank, and sees what its learners will.
+                        rung = domain::assessment::RUNGS;
+                    }
+                    if sql::attempt::is_being_taken(tx, institution, user, id).await? {
+                        rung = rung.min(domain::assessment::RUNGS - 1);
+                    }
+                    if rung < 0 {
+                        let message = "try it first: hints begin after a wrong answer";
+                        return Err(Error::new(ErrorKind::Conflict, message).with_code(NO_HINT_YET).into());
+                    }
+                    Ok(Hint { rung, text: rung_text(&question, rung) })
+                })
+            })
+            .await
+    }
+}
+
+/// The text of a rung. Only the last one tells the key.
+fn rung_text(question: &Question, rung: i64) -> String {
+    let draft = &question.draft;
+    let key = draft.body.key();
+    let written = usize::try_from(rung).ok().and_then(|rung| draft.hints.get(rung));
+    if rung < domain::assessment::RUNGS
+        && let Some(hint) = written.filter(|hint| !tells(hint, &key))
+    {
+        return hint.clone();
+    }
+    let headings = draft.source.as_ref().map(|source| source.heading_path.join(" > ")).unwrap_or_default();
+    match (rung, &draft.source) {
+        (0, _) => "Read the question once more: which word of it decides? Say what it means before you answer.".into(),
+        (1, Some(source)) => format!("Look at \"{headings}\" in {}.", source.source_path),
+        (2, Some(source)) => format!("The course says: \"{}\"", hide(&source.quote, &key)),
+        (3, _) => format!("The answer: {}.", key.join("; ")),
+        _ => "There is no more than the lesson itself: read it again from its start.".into(),
+    }
+}
+
+fn tells(text: &str, key: &[String]) -> bool {
+    let text = text.to_lowercase();
+    key.iter().any(|part| !part.is_empty() && text.contains(&part.to_lowercase()))
+}
+
+/// The quote with what the key says left out, word by word.
+fn hide(quote: &str, key: &[String]) -> String {
+    let stems: std::collections::HashSet<String> = key.iter().flat_map(|part| domain::text::terms(part)).collect();
+    let hidden = |word: &str| domain::text::terms(word).iter().any(|term| stems.contains(term));
+    quote.split(' ').map(|word| if hidden(word) { "____" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+/// The quiz, if the caller may take it now: learners who are enrolled, instructors as a preview.
+async fn takable(tx: &mut Tx, actor: &Actor, id: AssessmentId) -> store::Result<(Assessment, Course, UserId, bool)> {
+    let missing = || if actor.is_guest() { access::log_in() } else { Error::not_found("assessment", id) };
+    let (quiz, course) = crate::assessment::find(tx, actor, id).await?;
+    let everybody = crate::course::subject(&course);
+    let see = if quiz.state == "draft" { Action::ReadUnpublished } else { crate::course::read(&course) };
+    let Some(user) = actor.user_id else {
+        let message = "taking a quiz needs a user; name one with --as";
+        return Err(if actor.operator { Error::invalid("as", "REQUIRED", message) } else { missing() }.into());
+    };
+    if access::may(actor, Action::AttemptTake, &everybody) {
+        return Ok((quiz, course, user, true));
+    }
+    let subject = Subject { user: Some(user), ..everybody };
+    access::seen(actor, Action::AttemptTake, &subject, see, missing)?;
+    access::hidden(actor, see, &subject, missing)?;
+    let enrolled = sql::enrollment::of(tx, course.institution_id, user, course.id).await?;
+    if !enrolled.is_some_and(|one| matches!(one.status.as_str(), "enrolled" | "completed")) {
+        return Err(Error::new(ErrorKind::Forbidden, "enrol in the course to take its quizzes").into());
+    }
+    Ok((quiz, course, user, false))
+}
+
+/// One's own attempt with its quiz.
+async fn own(tx: &mut Tx, actor: &Actor, id: AttemptId) -> store::Result<(Attempt, Assessment)> {
+    let missing = || if actor.is_guest() { access::log_in() } else { Error::not_found("attempt", id) };
+    let institution = sql::institution::of(tx, Owned::Attempt(id)).await?.ok_or_else(missing)?;
+    let attempt = sql::attempt::get(tx, institution, id).await?.ok_or_else(missing)?;
+    if institution != actor.institution || actor.user_id != Some(attempt.user_id) {
+        return Err(missing().into());
+    }
+    // Whoever lost the role lost the attempt.
+    let (quiz, ..) = takable(tx, actor, attempt.assessment_id).await?;
+    Ok((attempt, quiz))
+}
+
+async fn taking(tx: &mut Tx, quiz: &Assessment, attempt: Attempt, now: Micros) -> store::Result<Taking> {
+    let saved = sql::attempt::responses(tx, quiz.institution_id, attempt.id).await?;
+    let mut questions = Vec::with_capacity(quiz.items.len());
+    for item in &quiz.items {
+        let Some(question) = sql::question::get(tx, quiz.institution_id, item.question).await? else { continue };
+        let seed = u64::from_be_bytes(attempt.seed.to_be_bytes());
+        let answer = saved.iter().find(|saved| saved.question_id == item.question);
+        questions.push(Posed {
+            asked: question.asked(seed),
+            points: item.points,
+            saved: answer.map(|saved| (saved.seq, saved.response.clone())),
+        });
+    }
+    // Until it is released nobody learns the score from here.
+    let attempt = Attempt { score: None, most: None, ..attempt };
+    Ok(Taking { attempt, title: quiz.title.clone(), now, questions })
+}
+
+/// Scores and ends an attempt, with its events; a preview is scored and tells nobody.
+async fn submit(
+    tx: &mut Tx,
+    actor: &Actor,
+    quiz: &Assessment,
+    mut attempt: Attempt,
+    now: Micros,
+) -> store::Result<Attempt> {
+    let saved = sql::attempt::responses(tx, quiz.institution_id, attempt.id).await?;
+    let mut score = 0.0;
+    for item in &quiz.items {
+        let Some(question) = sql::question::get(tx, quiz.institution_id, item.question).await? else { continue };
+        let answer = saved.iter().find(|saved| saved.question_id == item.question);
+        let worth = match answer {
+            Some(saved) => question.draft.body.score(&saved.response)?,
+            None => Score::all(false),
+        };
+        let fraction = worth.fraction();
+        if answer.is_some() {
+            sql::attempt::mark(tx, quiz.institution_id, attempt.id, item.question, fraction).await?;
+        }
+        match fraction {
+            Some(fraction) => score += fraction * item.points,
+            None => attempt.needs_person = true,
+        }
+        if !attempt.preview {
+            if answer.is_some() && fraction.is_some_and(|fraction| fraction < 1.0) {
+                sql::attempt::count_wrong(tx, quiz.institution_id, attempt.user_id, item.question).await?;
+            }
+            let payload = json!({
+                "questionId": item.question,
+                "lessonId": question.draft.lesson,
+                "attemptId": attempt.id,
+                "fraction": fraction,
+                "correct": fraction.map(|fraction| fraction >= 1.0),
+            });
+            let mut event = NewEvent::new("quiz.answered", quiz.institution_id, attempt.id).course(attempt.course_id);
+            event.user_id = Some(attempt.user_id);
+            announce(tx, actor, event.payload(payload)).await?;
+        }
+    }
+    attempt.state = "submitted".into();
+    attempt.submitted_at = Some(attempt.deadline.map_or(now, |deadline| deadline.min(now)));
+    attempt.most = Some(quiz.most());
+    attempt.score = Some(score.clamp(0.0, quiz.most()));
+    if !sql::attempt::submit(tx, &attempt).await? {
+        return Err(over(&attempt).into());
+    }
+    let names: &[&str] = match (attempt.preview, attempt.needs_person) {
+        (true, _) => &[],
+        (false, true) => &["assessment.submitted"],
+        (false, false) => &["assessment.submitted", "assessment.completed"],
+    };
+    for name in names {
+        let payload = json!({ "assessmentId": quiz.id, "score": attempt.score, "most": attempt.most });
+        let event = NewEvent::new(name, quiz.institution_id, attempt.id).course(attempt.course_id);
+        announce(tx, actor, event.payload(payload)).await?;
+    }
+    let subject = format!("attempt:{}", attempt.id);
+    record(tx, actor, quiz.institution_id, "attempt.submit", &subject).await?;
+    Ok(attempt)
+}
+
+async fn outcome(tx: &mut Tx, quiz: &Assessment, attempt: Attempt, released: bool) -> store::Result<Outcome> {
+    if !released {
+        let attempt = Attempt { score: None, most: None, ..attempt };
+        return Ok(Outcome { attempt, released, feedback: Vec::new() });
+    }
+    let saved = sql::attempt::responses(tx, quiz.institution_id, attempt.id).await?;
+    let mut feedback = Vec::with_capacity(quiz.items.len());
+    for item in &quiz.items {
+        let Some(question) = sql::question::get(tx, quiz.institution_id, item.question).await? else { continue };
+        let answer = saved.iter().find(|saved| saved.question_id == item.question);
+        feedback.push(Feedback {
+            question: item.question,
+            stem: question.draft.stem.clone(),
+            response: answer.map(|saved| saved.response.clone()),
+            fraction: answer.map_or(Some(0.0), |saved| saved.fraction),
+            points: item.points,
+            key: question.draft.body.key(),
+            rationales: question.draft.body.rationales(),
+            source: question.draft.source,
+        });
+    }
+    Ok(Outcome { attempt, released, feedback })
+}
+
+fn over(attempt: &Attempt) -> Error {
+    let what = if attempt.state == "open" { "its time is over" } else { "it was submitted" };
+    Error::new(ErrorKind::Conflict, format!("this attempt takes no more answers: {what}")).with_code(ATTEMPT_OVER)
+}
+
+fn check_length(response: &Response) -> Result<()> {
+    let long = |text: &String| text.chars().count() > LONGEST;
+    let too_long = match response {
+        Response::Text { text } => long(text),
+        Response::Blanks { texts } => texts.len() > 200 || texts.iter().any(long),
+        Response::Choices { options } => options.len() > 200 || options.iter().any(long),
+        Response::Order { items } => items.len() > 200 || items.iter().any(long),
+        Response::Pairs { pairs } => pairs.len() > 200 || pairs.iter().any(|(left, right)| long(left) || long(right)),
+        Response::Choice { option } => long(option),
+        Response::Number { unit, .. } => long(unit),
+        Response::Truth { .. } => false,
+    };
+    if too_long {
+        return Err(Error::invalid("response", "TOO_LONG", format!("an answer has at most {LONGEST} characters")));
+    }
+    Ok(())
+}

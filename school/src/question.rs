@@ -1,0 +1,255 @@
+//! The question bank of a course: making, reviewing, changing and retiring questions.
+
+use domain::course::Course;
+use domain::policy::{Action, Actor};
+use domain::question::{Draft, Flaw, Question, State};
+use domain::{CourseId, Error, ErrorKind, FieldError, QuestionId};
+use store::Tx;
+use store::sql::event::NewEvent;
+use store::sql::institution::Owned;
+use store::sql::question::Wanted;
+use store::sql::{self};
+
+use crate::course::page;
+use crate::unit::{announce, record};
+use crate::{Result, School, access};
+
+/// The question is in use and cannot be changed.
+pub const IN_USE: &str = "QUESTION_IN_USE";
+/// The question was changed since it was read.
+pub const CHANGED: &str = "QUESTION_CHANGED";
+/// The state cannot follow the one that the question is in.
+pub const WRONG_STATE: &str = "WRONG_STATE";
+/// Most questions of one request.
+const MOST: usize = 500;
+
+/// Use cases of questions.
+pub struct Questions<'a> {
+    pub(crate) school: &'a School,
+}
+
+impl Questions<'_> {
+    /// Adds questions as drafts: all or none.
+    ///
+    /// # Errors
+    /// Refused by policy, or a hard flaw: the field names the question by its place.
+    pub async fn create(&self, actor: &Actor, course: CourseId, drafts: Vec<Draft>) -> Result<Vec<Question>> {
+        self.add(actor, Action::QuestionEdit, course, drafts).await
+    }
+
+    /// Adds generated questions as drafts: all or none.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn propose(&self, actor: &Actor, course: CourseId, drafts: Vec<Draft>) -> Result<Vec<Question>> {
+        self.add(actor, Action::QuizGenerate, course, drafts).await
+    }
+
+    async fn add(&self, actor: &Actor, action: Action, course: CourseId, drafts: Vec<Draft>) -> Result<Vec<Question>> {
+        if drafts.is_empty() || drafts.len() > MOST {
+            return Err(Error::invalid("questions", "OUT_OF_RANGE", format!("send 1 to {MOST} questions")));
+        }
+        check_all(&drafts)?;
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let course = crate::course::editable(tx, actor, action, course).await?;
+                    let mut made = Vec::with_capacity(drafts.len());
+                    for draft in drafts {
+                        let id = QuestionId::fresh();
+                        let question = Question { id, course: course.id, version: 1, state: State::Draft, draft };
+                        sql::question::insert(tx, course.institution_id, &question, actor.user_id).await?;
+                        tell(tx, actor, &course, "question.created", &question).await?;
+                        made.push(question);
+                    }
+                    let subject = format!("course:{}", course.id);
+                    record(tx, actor, course.institution_id, action.as_str(), &subject).await?;
+                    Ok(made)
+                })
+            })
+            .await
+    }
+
+    /// A question with its key.
+    ///
+    /// # Errors
+    /// Not found when the caller may not see the bank.
+    pub async fn get(&self, actor: &Actor, id: QuestionId) -> Result<Question> {
+        let acting = actor.clone();
+        let (question, course, audited) = self
+            .school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let (question, course) = find(tx, &acting, id).await?;
+                    let missing = || Error::not_found("question", id);
+                    let allowed =
+                        access::hidden(&acting, Action::QuestionRead, &crate::course::subject(&course), missing)?;
+                    Ok((question, course, allowed.audited))
+                })
+            })
+            .await?;
+        let subject = format!("question:{id}");
+        self.school.note_access(actor, audited, course.institution_id, Action::QuestionRead, subject).await?;
+        Ok(question)
+    }
+
+    /// The bank of a course, by id.
+    ///
+    /// # Errors
+    /// Not found when the caller may not know of the course, forbidden when not of its bank.
+    pub async fn list(&self, actor: &Actor, course: CourseId, wanted: Wanted) -> Result<Vec<Question>> {
+        let acting = actor.clone();
+        let wanted = Wanted { limit: page(wanted.limit), ..wanted };
+        let (found, institution, audited) = self
+            .school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let course = crate::course::editable(tx, &acting, Action::QuestionRead, course).await?;
+                    let target = crate::course::subject(&course);
+                    let allowed = access::known(&acting, Action::QuestionRead, &target)?;
+                    let found = sql::question::list(tx, course.institution_id, course.id, &wanted).await?;
+                    Ok((found, course.institution_id, allowed.audited))
+                })
+            })
+            .await?;
+        let subject = format!("course:{course}");
+        self.school.note_access(actor, audited, institution, Action::QuestionRead, subject).await?;
+        Ok(found)
+    }
+
+    /// Replaces a question's content; it is a draft again, to be reviewed anew.
+    ///
+    /// # Errors
+    /// Not found, a hard flaw, in use, or changed since version `from` was read.
+    pub async fn update(&self, actor: &Actor, id: QuestionId, from: i64, draft: Draft) -> Result<Question> {
+        check_all(std::slice::from_ref(&draft))?;
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let (mut question, course) = editable(tx, actor, id).await?;
+                    if matches!(question.state, State::Live | State::Retired) {
+                        let message = "a question in use, or retired, is not changed; make a new one and retire this";
+                        return Err(Error::new(ErrorKind::Conflict, message).with_code(IN_USE).into());
+                    }
+                    question.version = from + 1;
+                    question.state = State::Draft;
+                    question.draft = draft;
+                    write(tx, actor, &course, &question, from).await?;
+                    Ok(question)
+                })
+            })
+            .await
+    }
+
+    /// Moves a question to another state. `live` is reached by publishing a quiz.
+    ///
+    /// # Errors
+    /// Not found, or the state cannot follow.
+    pub async fn set_state(&self, actor: &Actor, id: QuestionId, next: State) -> Result<Question> {
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let (mut question, course) = editable(tx, actor, id).await?;
+                    if question.state == next {
+                        return Ok(question);
+                    }
+                    let by_quiz = next == State::Live || (question.state == State::Live && next != State::Retired);
+                    if by_quiz || !question.state.may_become(next) {
+                        let message = format!(
+                            "a {} question cannot become {}; draft -> reviewed -> live (with its quiz) -> retired",
+                            question.state.as_str(),
+                            next.as_str()
+                        );
+                        return Err(Error::new(ErrorKind::Conflict, message).with_code(WRONG_STATE).into());
+                    }
+                    let from = question.version;
+                    question.version += 1;
+                    question.state = next;
+                    write(tx, actor, &course, &question, from).await?;
+                    Ok(question)
+                })
+            })
+            .await
+    }
+
+    /// The live questions of a course that a tutor must not answer: for the assistant, not for a reader.
+    ///
+    /// # Errors
+    /// The database is gone.
+    pub async fn closed_to_tutor(&self, scope: &store::Scope) -> Result<Vec<Question>> {
+        let (institution, course) = (scope.institution, scope.course);
+        self.school.read(move |tx| Box::pin(sql::question::live(tx, institution, course))).await
+    }
+}
+
+/// Refuses drafts with a hard flaw, each named by its place.
+fn check_all(drafts: &[Draft]) -> Result<()> {
+    let flaws = |draft: &Draft| -> Vec<Flaw> {
+        let own = draft.body.flaws(&draft.stem);
+        own.into_iter().chain(draft.lint.iter().cloned()).filter(|flaw| flaw.hard).collect()
+    };
+    let details: Vec<FieldError> = drafts
+        .iter()
+        .enumerate()
+        .flat_map(|(place, draft)| flaws(draft).into_iter().map(move |flaw| (place, flaw)))
+        .map(|(place, flaw)| FieldError {
+            field: format!("questions[{place}]"),
+            message: flaw.message,
+            code: flaw.code,
+        })
+        .collect();
+    let Some(first) = details.first() else { return Ok(()) };
+    let message = format!("{} of {} cannot be used: {}", details.len(), drafts.len(), first.message);
+    Err(Error { details, ..Error::new(ErrorKind::ValidationError, message) })
+}
+
+/// The question and its course, wherever they are.
+pub(crate) async fn find(tx: &mut Tx, actor: &Actor, id: QuestionId) -> store::Result<(Question, Course)> {
+    let missing = || if actor.is_guest() { access::log_in() } else { Error::not_found("question", id) };
+    let institution = sql::institution::of(tx, Owned::Question(id)).await?.ok_or_else(missing)?;
+    let question = sql::question::get(tx, institution, id).await?.ok_or_else(missing)?;
+    let course = sql::course::get(tx, institution, question.course).await?.ok_or_else(missing)?;
+    Ok((question, course))
+}
+
+async fn editable(tx: &mut Tx, actor: &Actor, id: QuestionId) -> store::Result<(Question, Course)> {
+    let (question, course) = find(tx, actor, id).await?;
+    let target = crate::course::subject(&course);
+    let missing = || Error::not_found("question", id);
+    access::seen(actor, Action::QuestionEdit, &target, Action::QuestionRead, missing)?;
+    Ok((question, course))
+}
+
+/// Writes a changed question with its event.
+pub(crate) async fn write(
+    tx: &mut Tx,
+    actor: &Actor,
+    course: &Course,
+    question: &Question,
+    from: i64,
+) -> store::Result<()> {
+    let reviewer = actor.user_id.filter(|_| question.state == State::Reviewed);
+    if !sql::question::update(tx, course.institution_id, question, from, reviewer).await? {
+        let message = format!("the question is no longer at version {from}; read it again");
+        return Err(Error::new(ErrorKind::Conflict, message).with_code(CHANGED).into());
+    }
+    tell(tx, actor, course, "question.updated", question).await?;
+    let action = format!("question.{}", question.state.as_str());
+    record(tx, actor, course.institution_id, &action, &format!("question:{}", question.id)).await
+}
+
+async fn tell(
+    tx: &mut Tx,
+    actor: &Actor,
+    course: &Course,
+    name: &'static str,
+    question: &Question,
+) -> store::Result<()> {
+    let payload = serde_json::json!({
+        "state": question.state.as_str(),
+        "type": question.draft.body.type_name(),
+        "version": question.version,
+    });
+    announce(tx, actor, NewEvent::new(name, course.institution_id, question.id).course(course.id).payload(payload))
+        .await
+}
