@@ -79,6 +79,10 @@ actions! {
     ProgressReport = "progress.report",
     /// Ask the tutor of a course.
     TutorChat = "tutor.chat",
+    /// Read what is recommended: one's own, or figures over a course.
+    RecommendationsRead = "recommendations.read",
+    /// Read what one learner masters.
+    LearnerAnalytics = "analytics.learner",
     /// See jobs and dead letters.
     JobsView = "jobs.view",
     /// Retry or drop a dead job.
@@ -130,6 +134,8 @@ pub enum Cap {
     ReadOnly,
     /// Name and enrolment data only.
     NameAndEnrollment,
+    /// Figures over many people, never one person's.
+    Aggregates,
 }
 
 /// One cell of the table.
