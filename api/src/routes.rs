@@ -23,6 +23,7 @@ mod institution;
 mod job;
 mod model;
 mod progress;
+mod recommendation;
 mod search;
 mod session;
 mod tutor;
@@ -114,7 +115,12 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/enrollments/{id}", A::UserRead, about("Reads an enrolment").one::<enrollment::EnrollmentAttributes>(), enrollment::get);
     routes.add(PUT, "/api/v1/enrollments/{id}/progress", A::ProgressReport, about("Reports what was done in a lesson; the server computes the progress").body::<enrollment::ProgressReport>().one::<enrollment::EnrollmentAttributes>(), enrollment::report);
 
+    routes.add(GET, "/api/v1/courses/{id}/recommendations", A::RecommendationsRead, about("What to learn next, each with its reason; figures over the class for those who teach").query(recommendation::QUERY).many::<recommendation::RecommendationAttributes>(), recommendation::next);
+    routes.add(GET, "/api/v1/courses/{id}/mastery", A::LearnerAnalytics, about("How well a learner masters each concept").query(recommendation::USER_QUERY).many::<recommendation::MasteryAttributes>(), recommendation::mastery);
+    routes.add(GET, "/api/v1/courses/{id}/prerequisites", A::ReadPublished, about("Which lesson needs which, and who says so").many::<recommendation::PrerequisiteAttributes>(), recommendation::prerequisites);
+
     // Instructors
+    routes.add(PUT, "/api/v1/courses/{id}/prerequisites", A::CourseEdit, about("Says that a lesson needs another, or that it does not").body::<recommendation::PrerequisiteEdit>().one::<recommendation::PrerequisiteAttributes>(), recommendation::set_prerequisite);
     routes.add(POST, "/api/v1/courses", A::CourseCreate, about("Makes a course").body::<course::NewCourse>().created::<course::CourseAttributes>(), course::create);
     routes.add(PUT, "/api/v1/courses/{id}", A::CourseEdit, about("Changes a course; If-Match carries the ETag that was read").body::<course::CourseChange>().one::<course::CourseAttributes>(), course::update);
     routes.add(GET, "/api/v1/courses/{id}/enrollments", A::UserRead, about("Lists the enrolments of a course").query(course::PAGE_QUERY).many::<enrollment::EnrollmentAttributes>(), enrollment::of_course);

@@ -76,8 +76,7 @@ pub async fn terms(tx: &mut Tx, scope: &Scope) -> Result<Vec<Terms>> {
         .await?
         .iter()
         .map(|row| {
-            let terms =
-                Terms { chunk: row.id("id")?, document: row.id("document_id")?, terms: row.text("terms")? };
+            let terms = Terms { chunk: row.id("id")?, document: row.id("document_id")?, terms: row.text("terms")? };
             Ok((terms.document, row.int("position")?, terms))
         })
         .collect::<Result<Vec<_>>>()?;
