@@ -20,11 +20,11 @@ use domain::{CourseId, Error, LessonId, UserId};
 use moka::future::Cache;
 use school::School;
 use school::learning::View;
+use store::Scope;
 use store::sql::learning;
 use store::vector::ExactScan;
-use store::{Scope, sql};
 
-use map::CourseMap;
+use map::{CourseMap, Rows};
 use signal::State;
 
 /// Failures are the domain's closed kinds.
@@ -127,21 +127,12 @@ impl Recommender {
         {
             return Ok(map);
         }
-        let (lessons, pages, terms, model) = store
-            .read(move |tx| {
-                Box::pin(async move {
-                    let lessons = sql::lesson::in_course(tx, scope.institution, scope.course, scope.hidden).await?;
-                    let pages = learning::pages(tx, &scope).await?;
-                    let terms = learning::terms(tx, &scope).await?;
-                    Ok((lessons, pages, terms, learning::model(tx, scope.institution, scope.course).await?))
-                })
-            })
-            .await?;
-        let vectors = match &model {
+        let rows = Rows::read(store, scope).await?;
+        let vectors = match &rows.model {
             Some(model) => Some(self.scan.course_vectors(&scope, model).await?),
             None => None,
         };
-        let map = Arc::new(CourseMap::new(&lessons, &pages, &terms, vectors.as_deref()));
+        let map = Arc::new(rows.map(vectors.as_deref()));
         self.maps.insert(scope, (stamp, map.clone())).await;
         Ok(map)
     }

@@ -5,10 +5,51 @@ use std::collections::{BTreeSet, HashMap};
 use domain::course::Lesson;
 use domain::recommendation::Prerequisite;
 use domain::{ChunkId, DocumentId, LessonId, SourceId, text};
-use store::sql::learning::{Page, Terms};
+use store::sql::learning::{self, Page, Terms};
 use store::vector::CourseVectors;
+use store::{Scope, Store, sql};
 
 use crate::graph;
+
+/// The rows that a map is made from.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    /// Lessons in the order of the course.
+    pub lessons: Vec<Lesson>,
+    /// The documents behind them.
+    pub pages: Vec<Page>,
+    /// The terms of their passages.
+    pub terms: Vec<Terms>,
+    /// The model that made the vectors; `None` when there are none.
+    pub model: Option<String>,
+}
+
+impl Rows {
+    /// Reads what the scope sees.
+    ///
+    /// # Errors
+    /// The database refuses, or a row is damaged.
+    pub async fn read(store: &Store, scope: Scope) -> store::Result<Self> {
+        store
+            .read(move |tx| {
+                Box::pin(async move {
+                    Ok(Self {
+                        lessons: sql::lesson::in_course(tx, scope.institution, scope.course, scope.hidden).await?,
+                        pages: learning::pages(tx, &scope).await?,
+                        terms: learning::terms(tx, &scope).await?,
+                        model: learning::model(tx, scope.institution, scope.course).await?,
+                    })
+                })
+            })
+            .await
+    }
+
+    /// The map of these rows.
+    #[must_use]
+    pub fn map(&self, vectors: Option<&CourseVectors>) -> CourseMap {
+        CourseMap::new(&self.lessons, &self.pages, &self.terms, vectors)
+    }
+}
 
 /// Share of an ordinary text that is index terms; the rest are stop words.
 const TERMS_PER_WORD: f64 = 0.55;
@@ -104,13 +145,17 @@ impl CourseMap {
     /// Closeness in content of two lessons, 0 to 1.
     #[must_use]
     pub fn similarity(&self, a: usize, b: usize) -> f64 {
+        let shared = self.shared_words(a, b);
+        self.cosine(a, b).map_or(shared, |cosine| DENSE * cosine + (1.0 - DENSE) * shared)
+    }
+
+    /// Closeness of two lessons by their weighted words alone, 0 to 1.
+    #[must_use]
+    pub fn shared_words(&self, a: usize, b: usize) -> f64 {
         let (Some(left), Some(right)) = (self.sparse.get(a), self.sparse.get(b)) else { return 0.0 };
         let (small, large) = if left.len() <= right.len() { (left, right) } else { (right, left) };
         let shared: f32 = small.iter().map(|(term, weight)| weight * large.get(term).copied().unwrap_or(0.0)).sum();
-        match self.cosine(a, b) {
-            Some(cosine) => DENSE * cosine + (1.0 - DENSE) * f64::from(shared),
-            None => f64::from(shared),
-        }
+        f64::from(shared)
     }
 
     /// Cosine of the mean vectors of two lessons; `None` when one has none.

@@ -237,8 +237,9 @@ async fn viewed(
 
 /// A person as the policy looks at a learner of a course: those who teach it reach those who take it.
 async fn person(tx: &mut Tx, course: &Course, user: UserId) -> store::Result<Subject> {
+    let roles = sql::user::courses(tx, course.institution_id, user).await?;
     let enrolled = sql::enrollment::of(tx, course.institution_id, user, course.id).await?.is_some();
-    let courses = if enrolled { vec![course.id] } else { Vec::new() };
+    let courses = if enrolled || roles.contains(&course.id) { vec![course.id] } else { Vec::new() };
     Ok(Subject::person(course.institution_id, user, courses))
 }
 
