@@ -24,6 +24,7 @@ use std::time::Duration;
 use assistant::Assistant;
 use axum::Router;
 use llm_gateway::Gateway;
+use recommender::Recommender;
 use school::School;
 use store::blob::Blobs;
 use store::vector::VectorIndex;
@@ -39,6 +40,8 @@ pub struct ApiState {
     pub school: School,
     /// Search and the tutor.
     pub assistant: Assistant,
+    /// What to learn next.
+    pub recommender: Recommender,
     /// Models, for readiness and metrics.
     pub gateway: Gateway,
     /// Media.

@@ -25,6 +25,7 @@ mod job;
 mod model;
 mod progress;
 mod question;
+mod recommendation;
 mod search;
 mod session;
 mod tutor;
@@ -124,6 +125,10 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/assessments/{id}/results", A::GradeRead, about("Lists submitted attempts: one's own as released, or everybody's").many::<assessment::ResultAttributes>(), assessment::results);
     routes.add(GET, "/api/v1/questions/{id}/hint", A::AttemptTake, about("Gives the hint that wrong answers and days have unlocked").one::<question::HintAttributes>(), question::hint);
 
+    routes.add(GET, "/api/v1/courses/{id}/recommendations", A::RecommendationsRead, about("What to learn next, each with its reason; figures over the class for those who teach").query(recommendation::QUERY).many::<recommendation::RecommendationAttributes>(), recommendation::next);
+    routes.add(GET, "/api/v1/courses/{id}/mastery", A::LearnerAnalytics, about("How well a learner masters each concept").query(recommendation::USER_QUERY).many::<recommendation::MasteryAttributes>(), recommendation::mastery);
+    routes.add(GET, "/api/v1/courses/{id}/prerequisites", A::ReadPublished, about("Which lesson needs which, and who says so").many::<recommendation::PrerequisiteAttributes>(), recommendation::prerequisites);
+
     // Instructors
     routes.add(POST, "/api/v1/questions", A::QuestionEdit, about("Adds a question to a course's bank, as a draft").body::<question::NewQuestion>().created::<question::QuestionAttributes>(), question::create);
     routes.add(GET, "/api/v1/questions/{id}", A::QuestionRead, about("Reads a question with its key").one::<question::QuestionAttributes>(), question::get);
@@ -133,6 +138,7 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/assessments", A::AssessmentPublish, about("Makes a quiz from questions of the bank").body::<assessment::NewAssessment>().created::<assessment::AssessmentAttributes>(), assessment::create);
     routes.add(POST, "/api/v1/assessments/{id}/publish", A::AssessmentPublish, about("Publishes a quiz; its questions go live and are closed to the tutor").one::<assessment::AssessmentAttributes>(), assessment::publish);
     routes.add(POST, "/api/v1/assessments/{id}/close", A::AssessmentPublish, about("Closes a quiz: no attempt begins any more").one::<assessment::AssessmentAttributes>(), assessment::close);
+    routes.add(PUT, "/api/v1/courses/{id}/prerequisites", A::CourseEdit, about("Says that a lesson needs another, or that it does not").body::<recommendation::PrerequisiteEdit>().one::<recommendation::PrerequisiteAttributes>(), recommendation::set_prerequisite);
     routes.add(POST, "/api/v1/courses", A::CourseCreate, about("Makes a course").body::<course::NewCourse>().created::<course::CourseAttributes>(), course::create);
     routes.add(PUT, "/api/v1/courses/{id}", A::CourseEdit, about("Changes a course; If-Match carries the ETag that was read").body::<course::CourseChange>().one::<course::CourseAttributes>(), course::update);
     routes.add(GET, "/api/v1/courses/{id}/enrollments", A::UserRead, about("Lists the enrolments of a course").query(course::PAGE_QUERY).many::<enrollment::EnrollmentAttributes>(), enrollment::of_course);

@@ -16,6 +16,7 @@ mod gate;
 mod generate;
 mod models;
 pub mod prompt;
+pub mod quiz;
 pub mod rank;
 pub mod reply;
 mod retrieve;

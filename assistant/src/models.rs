@@ -21,6 +21,18 @@ const BATCH: usize = 64;
 /// Longest reply in tokens.
 const REPLY_TOKENS: u32 = 600;
 
+/// What is asked of a chat model besides the prompt.
+pub(crate) struct Ask {
+    /// Shape of the reply.
+    pub schema: serde_json::Value,
+    /// Longest reply in tokens.
+    pub tokens: u32,
+    /// Longest wait.
+    pub time: Duration,
+    /// Of the sampling.
+    pub seed: u64,
+}
+
 /// The gateway as the assistant uses it. Every call asks afresh: a failure is never remembered.
 #[derive(Debug, Clone)]
 pub(crate) struct Models {
@@ -52,18 +64,29 @@ impl Models {
         self.gateway.chat_model().is_some()
     }
 
-    /// A whole reply; one that died, was cut or grew too long is no reply.
+    /// The chat model that would answer now.
+    pub(crate) fn chat_model(&self) -> Option<String> {
+        self.gateway.chat_model()
+    }
+
+    /// A whole draft of an answer.
     pub(crate) async fn chat(&self, prompt: &Prompt, seed: u64) -> Result<String, Fallback> {
+        let ask = Ask { schema: reply::schema(), tokens: REPLY_TOKENS, time: CHAT_TIME, seed };
+        self.ask(prompt, ask).await
+    }
+
+    /// A whole reply; one that died, was cut or grew too long is no reply.
+    pub(crate) async fn ask(&self, prompt: &Prompt, ask: Ask) -> Result<String, Fallback> {
         let model = self.gateway.chat_model().ok_or(Fallback::NoModel)?;
         let message = |role, content: &str| Message { role, content: content.to_owned() };
         let request = ChatRequest {
             model,
             messages: vec![message(Role::System, &prompt.system), message(Role::User, &prompt.user)],
-            schema: Some(reply::schema()),
-            max_tokens: REPLY_TOKENS,
-            seed: Some(seed),
+            schema: Some(ask.schema),
+            max_tokens: ask.tokens,
+            seed: Some(ask.seed),
         };
-        let mut stream = self.gateway.chat(Class::Chat, request, CHAT_TIME).map_err(|error| failed(&error))?;
+        let mut stream = self.gateway.chat(Class::Chat, request, ask.time).map_err(|error| failed(&error))?;
         let mut text = String::new();
         while let Some(delta) = stream.next().await {
             let delta = delta.map_err(|error| failed(&error))?;

@@ -82,6 +82,20 @@ pub(crate) enum Command {
     /// The course tutor
     #[command(subcommand)]
     Tutor(TutorCommand),
+    /// What a learner does best next, each lesson with its reason
+    #[command(
+        after_help = "Examples:\n  lyceum recommend --course intro --user ada --why\n  lyceum --as ada recommend --course intro --json"
+    )]
+    Recommend(RecommendArgs),
+    /// How well a learner masters each concept of a course
+    #[command(after_help = "Example:\n  lyceum mastery --course intro --user ada")]
+    Mastery(MasteryArgs),
+    /// Which lesson needs which
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum prerequisite list --course intro\n  lyceum prerequisite set \"Aliasing\" \"The sampling theorem\" --course intro\n  lyceum prerequisite remove \"Dither\" \"What sound is\" --course intro"
+    )]
+    Prerequisite(PrerequisiteCommand),
     /// Check the invariants of everything stored
     Verify,
     /// Vector index: reconcile with the rows, or rebuild from them
@@ -413,6 +427,62 @@ pub(crate) enum TutorCommand {
     },
     /// Show how the scope gate of a course is calibrated, with its two error rates
     Gate {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecommendArgs {
+    /// Course
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) course: String,
+    /// Login name or id of the learner; without one, the caller, or figures over the class for those who teach
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Show the figures behind each reason
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// Most lessons
+    #[arg(long, default_value_t = 5)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MasteryArgs {
+    /// Course
+    #[arg(long, value_name = "SLUG")]
+    pub(crate) course: String,
+    /// Login name or id of the learner; the caller when missing
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PrerequisiteCommand {
+    /// List them: what instructors said, and what links and terms suggest
+    List {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+    /// Say that a lesson needs another
+    Set {
+        /// The lesson: title or id
+        lesson: String,
+        /// What it needs: title or id
+        needs: String,
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+    /// Say that a lesson does not need another, whatever links and terms suggest
+    Remove {
+        /// The lesson: title or id
+        lesson: String,
+        /// What it does not need: title or id
+        needs: String,
         /// Course
         #[arg(long, value_name = "SLUG")]
         course: String,

@@ -10,6 +10,7 @@ pub(crate) mod ingest;
 pub(crate) mod institution;
 pub(crate) mod job;
 pub(crate) mod model;
+pub(crate) mod recommend;
 pub(crate) mod search;
 pub(crate) mod serve;
 pub(crate) mod tutor;
@@ -240,6 +241,9 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Enrol(command) => enrol::run(context, command).await,
         Command::Search(arguments) => search::run(context, arguments).await,
         Command::Tutor(command) => tutor::run(context, command).await,
+        Command::Recommend(arguments) => recommend::run(context, arguments).await,
+        Command::Mastery(arguments) => recommend::mastery(context, arguments).await,
+        Command::Prerequisite(command) => recommend::prerequisite(context, command).await,
         Command::Verify => verify::run(context).await,
         Command::Index(command) => index::run(context, command).await,
         Command::Eval(command) => eval::run(context, command).await,

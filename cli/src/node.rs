@@ -7,6 +7,7 @@ use std::time::Duration;
 use assistant::Assistant;
 use ingestion::Pipeline;
 use llm_gateway::Gateway;
+use recommender::Recommender;
 use school::School;
 use store::blob::{Blobs, LocalBlobs};
 use store::owner::Owner;
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) scan: ExactScan,
     pub(crate) index: Arc<dyn VectorIndex>,
     pub(crate) assistant: Assistant,
+    pub(crate) recommender: Recommender,
     pub(crate) pipeline: Arc<Pipeline>,
     /// What runs the embedding model, for people.
     pub(crate) runtime: String,
@@ -74,6 +76,7 @@ impl Node {
         let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
         let school = School::with(store.clone(), options)?;
         let assistant = Assistant::new(store.clone(), scan.clone(), gateway.clone()).with_index(index.clone());
+        let recommender = Recommender::new(school.clone(), scan.clone());
         let pipeline = Arc::new(
             Pipeline::new(school.clone(), store.clone(), blobs.clone(), gateway.clone(), index.clone())
                 .with_after_index(Arc::new(Calibrates(assistant.clone()))),
@@ -100,6 +103,7 @@ impl Node {
             scan,
             index,
             assistant,
+            recommender,
             pipeline,
             runtime: models.runtime,
             notices: models.notices,

@@ -122,4 +122,25 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// What was odd.
     pub warnings: Vec<Warning>,
+    /// What its author points at and stresses.
+    #[serde(default)]
+    pub notes: Notes,
+}
+
+/// What the author of a document points at and stresses: the raw material of prerequisites and concepts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// Links to other documents of the same source.
+    pub links: Vec<Link>,
+    /// Words in emphasis, each once, in the order of their first appearance.
+    pub terms: Vec<String>,
+}
+
+/// A link to another document of the same source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Path from the root of the source, without place or query.
+    pub to: String,
+    /// The words that are linked.
+    pub text: String,
 }

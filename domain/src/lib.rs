@@ -20,6 +20,7 @@ pub mod job;
 pub mod locator;
 pub mod policy;
 pub mod question;
+pub mod recommendation;
 pub mod text;
 pub mod tutor;
 pub mod user;

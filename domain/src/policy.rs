@@ -91,6 +91,10 @@ actions! {
     AttemptTake = "attempt.take",
     /// Read released grades and results.
     GradeRead = "grade.read",
+    /// Read what is recommended: one's own, or figures over a course.
+    RecommendationsRead = "recommendations.read",
+    /// Read what one learner masters.
+    LearnerAnalytics = "analytics.learner",
     /// See jobs and dead letters.
     JobsView = "jobs.view",
     /// Retry or drop a dead job.
@@ -142,6 +146,8 @@ pub enum Cap {
     ReadOnly,
     /// Name and enrolment data only.
     NameAndEnrollment,
+    /// Figures over many people, never one person's.
+    Aggregates,
 }
 
 /// One cell of the table.

@@ -4,10 +4,12 @@
 //! nothing and prints nothing. Datasets and suites are built in.
 
 pub mod dataset;
+mod recommendation;
 pub mod report;
 pub mod retrieval;
 pub mod run;
 pub mod scope;
+mod simulated;
 pub mod stats;
 pub mod suite;
 pub mod tenancy;

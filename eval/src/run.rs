@@ -9,6 +9,7 @@ use store::{Scope, Store};
 
 use crate::Result;
 use crate::dataset::{self, Kind, Question};
+use crate::recommendation;
 use crate::retrieval::{self, METHODS, METRICS};
 use crate::scope;
 use crate::stats::{self, Interval};
@@ -85,7 +86,7 @@ pub struct Report {
 pub async fn run(suites: &[Suite], ports: &Ports, progress: Progress<'_>) -> Result<Report> {
     let mut reports = Vec::new();
     for suite in suites {
-        let questions = dataset::named(&suite.dataset)?;
+        let questions = if suite.dataset.is_empty() { Vec::new() } else { dataset::named(&suite.dataset)? };
         reports.push(run_on(suite, &questions, ports, progress).await?);
     }
     let passed = reports.iter().all(|report| report.checks.iter().all(|check| check.holds));
@@ -122,6 +123,7 @@ pub async fn run_on(
             );
             ranks(&mut report, retrieval::measure(ports, &answerable, progress).await?);
         }
+        Measure::Recommendation => recommendation::measure(ports, &mut report).await?,
         Measure::Scope => judgements(&mut report, scope::measure(ports, questions, progress).await?),
     }
     check(suite, &mut report);

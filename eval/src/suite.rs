@@ -14,6 +14,8 @@ pub enum Measure {
     Retrieval,
     /// Questions kept and declined.
     Scope,
+    /// Links found again by content, and simulated learners.
+    Recommendation,
 }
 
 /// One suite, from its TOML file.
@@ -24,7 +26,8 @@ pub struct Suite {
     pub name: String,
     /// What it measures.
     pub measure: Measure,
-    /// Name of its dataset.
+    /// Name of its dataset; empty for a suite that asks nothing.
+    #[serde(default)]
     pub dataset: String,
     /// Slug of the course that the dataset asks about.
     pub course: String,
@@ -38,8 +41,11 @@ pub struct Suite {
     pub ahead: BTreeMap<String, Vec<String>>,
 }
 
-const SUITES: &[(&str, &str)] =
-    &[("retrieval", include_str!("../suites/retrieval.toml")), ("scope", include_str!("../suites/scope.toml"))];
+const SUITES: &[(&str, &str)] = &[
+    ("retrieval", include_str!("../suites/retrieval.toml")),
+    ("scope", include_str!("../suites/scope.toml")),
+    ("recommendation", include_str!("../suites/recommendation.toml")),
+];
 
 /// Names of the suites that are built in.
 #[must_use]

@@ -6,6 +6,7 @@ mod front_matter;
 pub mod html;
 pub mod manifest;
 pub mod markdown;
+mod notes;
 pub mod pdf;
 mod pdf_layout;
 mod raw_html;

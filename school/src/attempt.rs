@@ -239,8 +239,8 @@ impl Attempts<'_> {
                         Some(place) => submit(tx, actor, &quiz, all.swap_remove(place), now).await?,
                         None => all.pop().ok_or_else(|| Error::not_found("attempt at assessment", id))?,
                     };
-                    let released = attempt.preview || quiz.released(now);
-                    outcome(tx, &quiz, attempt, released).await
+                    let told = if attempt.preview || quiz.released(now) { Told::All } else { Told::Nothing };
+                    outcome(tx, &quiz, attempt, told).await
                 })
             })
             .await
@@ -259,6 +259,7 @@ impl Attempts<'_> {
                     let missing = || Error::not_found("assessment", id);
                     let (quiz, course) = crate::assessment::find(tx, &acting, id).await?;
                     let everybody = crate::course::subject(&course);
+                    let reads_keys = access::may(&acting, Action::QuestionRead, &everybody);
                     let see =
                         if quiz.state == "draft" { Action::ReadUnpublished } else { crate::course::read(&course) };
                     let (user, audited) = match access::known(&acting, Action::GradeRead, &everybody) {
@@ -275,8 +276,14 @@ impl Attempts<'_> {
                     let mut outcomes = Vec::new();
                     for attempt in sql::attempt::list(tx, quiz.institution_id, quiz.id, user).await? {
                         if attempt.state == "submitted" {
-                            let released = user.is_none() || attempt.preview || quiz.released(now);
-                            outcomes.push(outcome(tx, &quiz, attempt, released).await?);
+                            let told = match user {
+                                // Who reads grades need not be one who may read keys.
+                                None if !reads_keys => Told::Marks,
+                                None => Told::All,
+                                Some(_) if attempt.preview || quiz.released(now) => Told::All,
+                                Some(_) => Told::Nothing,
+                            };
+                            outcomes.push(outcome(tx, &quiz, attempt, told).await?);
                         }
                     }
                     Ok((outcomes, quiz.institution_id, audited))
@@ -479,11 +486,20 @@ async fn submit(
     Ok(attempt)
 }
 
-async fn outcome(tx: &mut Tx, quiz: &Assessment, attempt: Attempt, released: bool) -> store::Result<Outcome> {
-    if !released {
+/// How much of a submitted attempt is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Marks,
+    All,
+}
+
+async fn outcome(tx: &mut Tx, quiz: &Assessment, attempt: Attempt, told: Told) -> store::Result<Outcome> {
+    if told == Told::Nothing {
         let attempt = Attempt { score: None, most: None, ..attempt };
-        return Ok(Outcome { attempt, released, feedback: Vec::new() });
+        return Ok(Outcome { attempt, released: false, feedback: Vec::new() });
     }
+    let keys = told == Told::All;
     let saved = sql::attempt::responses(tx, quiz.institution_id, attempt.id).await?;
     let mut feedback = Vec::with_capacity(quiz.items.len());
     for item in &quiz.items {
@@ -495,12 +511,12 @@ async fn outcome(tx: &mut Tx, quiz: &Assessment, attempt: Attempt, released: boo
             response: answer.map(|saved| saved.response.clone()),
             fraction: answer.map_or(Some(0.0), |saved| saved.fraction),
             points: item.points,
-            key: question.draft.body.key(),
-            rationales: question.draft.body.rationales(),
-            source: question.draft.source,
+            key: if keys { question.draft.body.key() } else { Vec::new() },
+            rationales: if keys { question.draft.body.rationales() } else { Vec::new() },
+            source: question.draft.source.filter(|_| keys),
         });
     }
-    Ok(Outcome { attempt, released, feedback })
+    Ok(Outcome { attempt, released: true, feedback })
 }
 
 fn over(attempt: &Attempt) -> Error {

@@ -14,6 +14,7 @@ pub mod enrollment;
 pub mod ingestion;
 pub mod institution;
 pub mod job;
+pub mod learning;
 pub mod lesson;
 mod password;
 pub mod question;
@@ -189,6 +190,12 @@ impl School {
     #[must_use]
     pub fn ingestion(&self) -> ingestion::Ingestions<'_> {
         ingestion::Ingestions { school: self }
+    }
+
+    /// Learning records and prerequisites.
+    #[must_use]
+    pub fn learning(&self) -> learning::Learning<'_> {
+        learning::Learning { school: self }
     }
 
     /// Dead jobs.

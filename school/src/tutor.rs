@@ -36,6 +36,7 @@ impl Tutors<'_> {
                         "mode": answer.mode,
                         "citations": answer.citations.len(),
                         "coverage": answer.coverage,
+                        "lessons": lessons(&answer),
                         "trial": actor.operator,
                     });
                     let event = NewEvent::new("tutor.answered", scope.institution, course).course(course);
@@ -48,4 +49,16 @@ impl Tutors<'_> {
             })
             .await
     }
+}
+
+/// The lessons that an answer points at, first ones first.
+fn lessons(answer: &Answer) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for lesson in answer.citations.iter().chain(&answer.nearest).filter_map(|place| place.lesson_id.as_deref()) {
+        if !found.contains(&lesson) {
+            found.push(lesson);
+        }
+    }
+    found.truncate(3);
+    found
 }

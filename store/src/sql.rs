@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod ingestion;
 pub mod institution;
 pub mod job;
+pub mod learning;
 pub mod lesson;
 pub mod question;
 pub mod role;

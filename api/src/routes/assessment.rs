@@ -144,7 +144,7 @@ pub(crate) struct FeedbackAttributes {
     fraction: Option<f64>,
     /// Points for a full answer.
     points: f64,
-    /// The right answer in words.
+    /// The right answer in words; empty for those who may read grades but no keys.
     key: Vec<String>,
     /// Option ids with why each is right or wrong.
     rationales: Vec<(String, String)>,

@@ -270,6 +270,20 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
         (_, "/api/v1/courses/{id}/tutor/messages/stream") => {
             format!("{}?question=what%20moves%20a%20value", row.path.replace("{id}", &course.to_string()))
         }
+        (_, "/api/v1/courses/{id}/mastery") => {
+            // Of a public course there is another learner than the one who asks.
+            let learner = match distance {
+                Own | Mate => "LE",
+                Sibling => "sibling",
+                Public | Open => "classmate",
+                _ => "other",
+            };
+            format!("{}?user={}", row.path.replace("{id}", &course.to_string()), world.users[learner].id)
+        }
+        ("PUT", "/api/v1/courses/{id}/prerequisites") => {
+            body = Some(json!({ "lessonId": target.lesson, "needsId": target.hidden }));
+            row.path.replace("{id}", &course.to_string())
+        }
         (_, "/api/v1/courses/{id}/search") => {
             format!("{}?q=ownership%20binding", row.path.replace("{id}", &course.to_string()))
         }

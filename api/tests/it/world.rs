@@ -130,6 +130,7 @@ impl World {
         let state = ApiState {
             school: school.clone(),
             assistant: Assistant::new(store.clone(), scan.clone(), gateway.clone()),
+            recommender: recommender::Recommender::new(school.clone(), scan.clone()),
             gateway,
             blobs: blobs.clone(),
             index: Arc::new(scan),

@@ -100,6 +100,7 @@ pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> 
     node.collect_blobs();
     let state = api::ApiState {
         school: node.school.clone(),
+        recommender: node.recommender.clone(),
         assistant: node.assistant.clone(),
         gateway: node.gateway.clone(),
         blobs: node.blobs.clone(),

@@ -53,7 +53,7 @@ fn sources(of: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "domain",
     "store",
     "engines",
@@ -62,6 +62,7 @@ const CRATES: [&str; 11] = [
     "llm-worker",
     "ingestion",
     "assistant",
+    "recommender",
     "eval",
     "api",
     "cli",
@@ -78,8 +79,9 @@ fn imports_point_down() {
         ("llm-worker", &["domain"]),
         ("assistant", &["domain", "store", "school", "llm-gateway"]),
         ("ingestion", &["domain", "store", "school", "llm-gateway"]),
-        ("eval", &["domain", "store", "school", "llm-gateway", "assistant"]),
-        ("api", &["domain", "store", "school", "llm-gateway", "assistant"]),
+        ("recommender", &["domain", "store", "school"]),
+        ("eval", &["domain", "store", "school", "llm-gateway", "assistant", "recommender"]),
+        ("api", &["domain", "store", "school", "llm-gateway", "assistant", "recommender"]),
         ("cli", &CRATES),
     ]);
     let dependencies = dependencies();

@@ -56,6 +56,11 @@ const O_IN: Cell = capped(O, Cap::AtMost(Role::Instructor));
 /// C (≤ TA)
 const C_TA: Cell = capped(C, Cap::AtMost(Role::TeachingAssistant));
 
+/// agg I
+const I_AGG: Cell = capped(I, Cap::Aggregates);
+/// agg C
+const C_AGG: Cell = capped(C, Cap::Aggregates);
+
 /// What `role` may do of `action`.
 #[must_use]
 pub fn cell(action: Action, role: Role) -> Cell {
@@ -107,6 +112,8 @@ fn row(action: Action) -> [Cell; 11] {
         Action::AssessmentPublish    => [NO, I,     O,    C,    NO, NO, NO, NO, NO, NO, NO],
         Action::AttemptTake          => [NO, NO,    NO,   C,    C,  NO, S,  NO, NO, NO, NO],
         Action::GradeRead            => [IRR, I,     NO,   C,    C,  R,  S,  L,  I,  NO, K],
+        Action::RecommendationsRead  => [NO, I_AGG, NO,   C_AGG, NO, NO, S, L, I_AGG, P, NO],
+        Action::LearnerAnalytics     => [NO, I,     NO,   C,    C,  R,  S,  L,  I,  NO, K],
         Action::JobsView             => [G,  I,     NO,   NO,   NO, NO, NO, NO, IR, NO, K],
         Action::JobsRetry            => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, K],
         Action::AuditRead            => [G,  I,     NO,   C,    NO, NO, S,  NO, I,  NO, NO],

@@ -1,6 +1,6 @@
 //! Captions (`WebVTT`, `SubRip`) to spoken sentences with their times.
 
-use domain::document::{Block, BlockKind, Document, DocumentKind};
+use domain::document::{Block, BlockKind, Document, DocumentKind, Notes};
 use domain::ingestion::{Failure, failure};
 use domain::{Locator, LocatorKind};
 
@@ -51,6 +51,7 @@ pub fn parse(path: &str, text: &str) -> Result<Document, Failure> {
         kind: DocumentKind::Transcript,
         blocks,
         warnings: Vec::new(),
+        notes: Notes::default(),
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Places count sections: the headings seen so far, at least 1.
 
-use domain::document::{Block, BlockKind, Document, DocumentKind};
+use domain::document::{Block, BlockKind, Document, DocumentKind, Notes};
 use domain::ingestion::{Failure, failure};
 use domain::{Locator, LocatorKind};
 use scraper::{ElementRef, Html, Node, Selector};
@@ -81,6 +81,7 @@ pub fn parse(path: &str, text: &str) -> Result<Document, Failure> {
         kind: DocumentKind::Html,
         blocks: reader.blocks,
         warnings,
+        notes: Notes::default(),
     })
 }
 

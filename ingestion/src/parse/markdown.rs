@@ -10,7 +10,7 @@ use domain::{Locator, LocatorKind};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::raw_html::{attribute, pieces};
-use super::{front_matter, squeeze, template, title_of_path, visible, warning};
+use super::{front_matter, notes, squeeze, template, title_of_path, visible, warning};
 
 /// The other files of a source, for includes.
 pub trait Files: Sync {
@@ -42,14 +42,17 @@ pub fn parse(path: &str, text: &str, files: &dyn Files) -> Result<Document, Fail
         source.push('\n');
     }
     let mut reader = Reader::new(&starts);
+    let mut notes = notes::Reader::new(path);
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_DEFINITION_LIST;
     for (event, range) in Parser::new_ext(&source, options).into_offset_iter() {
+        notes.take(&event);
         reader.take(event, &range);
     }
+    let notes = notes.finish();
     let blocks = reader.finish();
     let first = blocks.iter().find(|block| matches!(block.kind, BlockKind::Heading(_))).map(|block| block.text.clone());
     let mut warnings = Vec::new();
@@ -64,7 +67,7 @@ pub fn parse(path: &str, text: &str, files: &dyn Files) -> Result<Document, Fail
         ));
     }
     let title = front_title.or(first).unwrap_or_else(|| title_of_path(path));
-    Ok(Document { path: path.to_owned(), title, kind: DocumentKind::Markdown, blocks, warnings })
+    Ok(Document { path: path.to_owned(), title, kind: DocumentKind::Markdown, blocks, warnings, notes })
 }
 
 /// Text under way, with the line of each part.

@@ -1,6 +1,6 @@
 //! PDF to blocks, a page at a time: text in reading order, headings by the size of their letters.
 
-use domain::document::{Document, DocumentKind};
+use domain::document::{Document, DocumentKind, Notes};
 use domain::ingestion::{Failure, failure};
 use pdf_oxide::PdfDocument;
 
@@ -86,7 +86,7 @@ pub fn parse(path: &str, bytes: &[u8]) -> Result<Document, Failure> {
         ));
     }
     let title = super::pdf_layout::title(&pieces).unwrap_or_else(|| title_of_path(path));
-    Ok(Document { path: path.to_owned(), title, kind: DocumentKind::Pdf, blocks, warnings })
+    Ok(Document { path: path.to_owned(), title, kind: DocumentKind::Pdf, blocks, warnings, notes: Notes::default() })
 }
 
 fn short(message: &str) -> String {

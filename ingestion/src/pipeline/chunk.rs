@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use domain::chunk::Chunk;
-use domain::document::{Document, DocumentKind, Warning};
+use domain::document::{Document, DocumentKind, Notes, Warning};
 use domain::ingestion::{Failure, Stage, failure};
 use serde_json::json;
 use store::queue::{Completion, JobError};
@@ -31,7 +31,15 @@ impl Files for Included {
 /// A parsed document on its way into rows.
 struct Parsed {
     row: Row,
-    outcome: Result<(String, Vec<Warning>, Vec<Chunk>), Failure>,
+    outcome: Result<Read, Failure>,
+}
+
+/// What a document gave.
+struct Read {
+    title: String,
+    warnings: Vec<Warning>,
+    notes: Notes,
+    chunks: Vec<Chunk>,
 }
 
 impl Run<'_> {
@@ -65,7 +73,7 @@ impl Run<'_> {
         for group in waiting.chunks(AT_ONCE) {
             for parsed in self.parse(group, &chapters).await? {
                 self.check_stopping()?;
-                batch.chunks += parsed.outcome.as_ref().map_or(0, |(_, _, chunks)| chunks.len());
+                batch.chunks += parsed.outcome.as_ref().map_or(0, |read| read.chunks.len());
                 batch.parsed.push(parsed);
                 done += 1;
                 if batch.chunks >= CHECKPOINT_CHUNKS || batch.since.elapsed().as_secs_f64() >= CHECKPOINT_SECONDS {
@@ -137,7 +145,7 @@ impl Run<'_> {
             });
             let outcome = cut.await.map(|(document, chunks)| {
                 let warnings = warnings(&document, &chunks);
-                (document.title, warnings, chunks)
+                Read { title: document.title, warnings, notes: document.notes, chunks }
             });
             parsed.push(Parsed { row: row.clone(), outcome });
         }
@@ -173,7 +181,7 @@ impl Run<'_> {
                     let mut all = Vec::new();
                     for Parsed { row, outcome } in parsed {
                         match outcome {
-                            Ok((title, warnings, chunks)) => {
+                            Ok(Read { title, warnings, notes, chunks }) => {
                                 let first = sql::chunk::count(tx, institution, version).await?;
                                 let inserted = sql::chunk::insert_many(
                                     tx,
@@ -187,6 +195,7 @@ impl Run<'_> {
                                 );
                                 inserted.await?;
                                 sql::document::set_chunked(tx, institution, row.id, &title, &warnings).await?;
+                                sql::document::set_notes(tx, &row, &notes).await?;
                                 all.extend(warnings);
                             }
                             Err(failure) => sql::document::set_failed(tx, institution, row.id, &failure).await?,

@@ -1,6 +1,6 @@
 use domain::Locator;
 use domain::LocatorKind;
-use domain::document::{Block, BlockKind, Document, DocumentKind};
+use domain::document::{Block, BlockKind, Document, DocumentKind, Notes};
 use ingestion::chunk::{chunks, pieces};
 use ingestion::parse::markdown::{NoFiles, parse};
 
@@ -116,6 +116,7 @@ fn endless_words_and_foreign_scripts_are_cut() {
                 marks: Vec::new(),
             }],
             warnings: Vec::new(),
+            notes: Notes::default(),
         };
         let made = chunks(&document, &[]);
         let kept: usize = made.iter().map(|chunk| chunk.text.chars().filter(|c| !c.is_whitespace()).count()).sum();

@@ -1,6 +1,6 @@
 //! Documents: what a source version consists of, each with its own outcome.
 
-use domain::document::{DocumentKind, Warning};
+use domain::document::{DocumentKind, Notes, Warning};
 use domain::ingestion::Failure;
 use domain::{CourseId, DocumentId, InstitutionId, VersionId};
 use serde_json::Value;
@@ -146,6 +146,26 @@ pub async fn set_chunked(
         )
         .await?;
     found(changed, id)
+}
+
+/// Keeps what its author points at and stresses beside what the document's kind needs.
+///
+/// # Errors
+/// Not found when it is not the institution's.
+pub async fn set_notes(tx: &mut Tx, document: &Document, notes: &Notes) -> Result<()> {
+    if *notes == Notes::default() {
+        return Ok(());
+    }
+    let mut extra = document.extra.clone();
+    extra["notes"] = serde_json::to_value(notes)
+        .map_err(|error| Error::Damaged { column: "extra".into(), reason: error.to_string() })?;
+    let changed = tx
+        .exec(
+            "UPDATE documents SET extra = $3 WHERE institution_id = $1 AND id = $2",
+            args![document.institution_id, document.id, &extra],
+        )
+        .await?;
+    found(changed, document.id)
 }
 
 /// The document could not be read.
