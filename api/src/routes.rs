@@ -26,6 +26,7 @@ mod model;
 mod progress;
 mod question;
 mod recommendation;
+mod review;
 mod search;
 mod session;
 mod tutor;
@@ -127,6 +128,8 @@ pub(crate) fn all() -> Routes {
 
     routes.add(GET, "/api/v1/courses/{id}/recommendations", A::RecommendationsRead, about("What to learn next, each with its reason; figures over the class for those who teach").query(recommendation::QUERY).many::<recommendation::RecommendationAttributes>(), recommendation::next);
     routes.add(GET, "/api/v1/courses/{id}/mastery", A::LearnerAnalytics, about("How well a learner masters each concept").query(recommendation::USER_QUERY).many::<recommendation::MasteryAttributes>(), recommendation::mastery);
+    routes.add(GET, "/api/v1/reviews/due", A::ReviewOwn, about("Lists one's questions that are due for review").many::<review::ReviewAttributes>(), review::due);
+    routes.add(POST, "/api/v1/reviews/{question}", A::ReviewOwn, about("Says how well a question was remembered, and schedules it anew").body::<review::Remembered>().one::<review::ReviewAttributes>(), review::answer);
     routes.add(GET, "/api/v1/courses/{id}/prerequisites", A::ReadPublished, about("Which lesson needs which, and who says so").many::<recommendation::PrerequisiteAttributes>(), recommendation::prerequisites);
 
     // Instructors

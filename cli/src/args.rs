@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod learning;
+
+pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
+
 /// A whole school in one binary: courses from real content, a tutor that cites or says no.
 #[derive(Debug, Parser)]
 #[command(
@@ -90,6 +94,12 @@ pub(crate) enum Command {
     /// How well a learner masters each concept of a course
     #[command(after_help = "Example:\n  lyceum mastery --course intro --user ada")]
     Mastery(MasteryArgs),
+    /// Questions to remember: what is due, and how well it was remembered
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum --as ada review due\n  lyceum --as ada review answer QUESTION --rating good"
+    )]
+    Review(ReviewCommand),
     /// Which lesson needs which
     #[command(
         subcommand,
@@ -427,62 +437,6 @@ pub(crate) enum TutorCommand {
     },
     /// Show how the scope gate of a course is calibrated, with its two error rates
     Gate {
-        /// Course
-        #[arg(long, value_name = "SLUG")]
-        course: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RecommendArgs {
-    /// Course
-    #[arg(long, value_name = "SLUG")]
-    pub(crate) course: String,
-    /// Login name or id of the learner; without one, the caller, or figures over the class for those who teach
-    #[arg(long, value_name = "USER")]
-    pub(crate) user: Option<String>,
-    /// Show the figures behind each reason
-    #[arg(long)]
-    pub(crate) why: bool,
-    /// Most lessons
-    #[arg(long, default_value_t = 5)]
-    pub(crate) limit: usize,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MasteryArgs {
-    /// Course
-    #[arg(long, value_name = "SLUG")]
-    pub(crate) course: String,
-    /// Login name or id of the learner; the caller when missing
-    #[arg(long, value_name = "USER")]
-    pub(crate) user: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PrerequisiteCommand {
-    /// List them: what instructors said, and what links and terms suggest
-    List {
-        /// Course
-        #[arg(long, value_name = "SLUG")]
-        course: String,
-    },
-    /// Say that a lesson needs another
-    Set {
-        /// The lesson: title or id
-        lesson: String,
-        /// What it needs: title or id
-        needs: String,
-        /// Course
-        #[arg(long, value_name = "SLUG")]
-        course: String,
-    },
-    /// Say that a lesson does not need another, whatever links and terms suggest
-    Remove {
-        /// The lesson: title or id
-        lesson: String,
-        /// What it does not need: title or id
-        needs: String,
         /// Course
         #[arg(long, value_name = "SLUG")]
         course: String,

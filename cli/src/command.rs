@@ -243,6 +243,7 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Tutor(command) => tutor::run(context, command).await,
         Command::Recommend(arguments) => recommend::run(context, arguments).await,
         Command::Mastery(arguments) => recommend::mastery(context, arguments).await,
+        Command::Review(command) => recommend::review(context, command).await,
         Command::Prerequisite(command) => recommend::prerequisite(context, command).await,
         Command::Verify => verify::run(context).await,
         Command::Index(command) => index::run(context, command).await,

@@ -80,7 +80,6 @@ pub const TYPES: &[(&str, &str)] = &[
     ("search.performed", "lms.analytics.events"),
     ("tutor.answered", "lms.analytics.events"),
     ("scope.calibrated", "lms.analytics.events"),
-    ("quiz.answered", "lms.enrollments.events"),
     ("review.answered", "lms.enrollments.events"),
     ("prerequisite.changed", "lms.courses.events"),
 ];

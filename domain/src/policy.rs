@@ -93,6 +93,8 @@ actions! {
     GradeRead = "grade.read",
     /// Read what is recommended: one's own, or figures over a course.
     RecommendationsRead = "recommendations.read",
+    /// See and answer one's own reviews.
+    ReviewOwn = "review.own",
     /// Read what one learner masters.
     LearnerAnalytics = "analytics.learner",
     /// See jobs and dead letters.

@@ -137,3 +137,27 @@ pub struct Prerequisite {
     /// False where an instructor took a suggestion away.
     pub required: bool,
 }
+
+/// A question that a learner answered, and when it is due again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    /// Which question.
+    pub question: String,
+    /// Of which course.
+    pub course: CourseId,
+    /// The lesson that teaches it.
+    pub lesson: Option<LessonId>,
+    /// When it is due.
+    pub due_at: Micros,
+    /// Probability of recall now, 0 to 1.
+    pub recall: f64,
+    /// Days until recall falls to 90 %.
+    pub stability: f64,
+    /// 1 easy to 10 hard.
+    pub difficulty: f64,
+    /// Times that it was answered.
+    pub answers: usize,
+    /// Times that it was answered wrong.
+    pub lapses: usize,
+}

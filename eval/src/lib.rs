@@ -5,6 +5,7 @@
 
 pub mod dataset;
 mod recommendation;
+pub mod replies;
 pub mod report;
 pub mod retrieval;
 pub mod run;

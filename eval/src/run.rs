@@ -9,11 +9,11 @@ use store::{Scope, Store};
 
 use crate::Result;
 use crate::dataset::{self, Kind, Question};
-use crate::recommendation;
 use crate::retrieval::{self, METHODS, METRICS};
 use crate::scope;
 use crate::stats::{self, Interval};
 use crate::suite::{Measure, Suite};
+use crate::{recommendation, replies};
 
 /// What an evaluation works on; opened by its caller.
 pub struct Ports {
@@ -65,6 +65,8 @@ pub struct SuiteReport {
     pub retrieval: Vec<retrieval::Sample>,
     /// Judged questions of a scope suite, misses first.
     pub scope: Vec<scope::Sample>,
+    /// Judged replies, misjudged ones first.
+    pub replies: Vec<replies::Sample>,
 }
 
 /// What an evaluation found.
@@ -112,6 +114,7 @@ pub async fn run_on(
         checks: Vec::new(),
         retrieval: Vec::new(),
         scope: Vec::new(),
+        replies: Vec::new(),
     };
     match suite.measure {
         Measure::Retrieval => {
@@ -123,6 +126,7 @@ pub async fn run_on(
             );
             ranks(&mut report, retrieval::measure(ports, &answerable, progress).await?);
         }
+        Measure::Replies => replies::measure(&mut report).await?,
         Measure::Recommendation => recommendation::measure(ports, &mut report).await?,
         Measure::Scope => judgements(&mut report, scope::measure(ports, questions, progress).await?),
     }

@@ -16,6 +16,8 @@ pub enum Measure {
     Scope,
     /// Links found again by content, and simulated learners.
     Recommendation,
+    /// Replies written by hand, put to the guards of the generated path.
+    Replies,
 }
 
 /// One suite, from its TOML file.
@@ -45,6 +47,7 @@ const SUITES: &[(&str, &str)] = &[
     ("retrieval", include_str!("../suites/retrieval.toml")),
     ("scope", include_str!("../suites/scope.toml")),
     ("recommendation", include_str!("../suites/recommendation.toml")),
+    ("replies", include_str!("../suites/replies.toml")),
 ];
 
 /// Names of the suites that are built in.

@@ -15,7 +15,7 @@ pub mod signal;
 use std::sync::Arc;
 
 use domain::policy::Actor;
-use domain::recommendation::{Mastery, Prerequisite, Recommendations};
+use domain::recommendation::{Mastery, Prerequisite, Recommendations, Review};
 use domain::{CourseId, Error, LessonId, UserId};
 use moka::future::Cache;
 use school::School;
@@ -25,6 +25,7 @@ use store::sql::learning;
 use store::vector::ExactScan;
 
 use map::{CourseMap, Rows};
+use review::Rating;
 use signal::State;
 
 /// Failures are the domain's closed kinds.
@@ -103,6 +104,29 @@ impl Recommender {
         let learner = learning.learner(actor, course, user).await?;
         let map = self.map(learner.scope()).await?;
         Ok(State::of(&map, &learning.record(learner).await?).mastery(&map))
+    }
+
+    /// The caller's questions that are due for review, the longest due first, and the number of those that wait.
+    ///
+    /// # Errors
+    /// Refused by policy, or the rows cannot be read.
+    pub async fn due(&self, actor: &Actor) -> Result<(Vec<Review>, usize)> {
+        let (deeds, now) = self.school.learning().answers(actor).await?;
+        let all = signal::reviews(&deeds, now);
+        let waiting = all.iter().filter(|review| review.due_at > now).count();
+        Ok((all.into_iter().filter(|review| review.due_at <= now).collect(), waiting))
+    }
+
+    /// Records how well the caller remembered a question, and says when it is due again.
+    ///
+    /// # Errors
+    /// Refused by policy; not found when the caller never answered it.
+    pub async fn review(&self, actor: &Actor, question: &str, rating: Rating) -> Result<Review> {
+        let learning = self.school.learning();
+        learning.review(actor, question.to_owned(), rating as u64).await?;
+        let (deeds, now) = learning.answers(actor).await?;
+        let found = signal::reviews(&deeds, now).into_iter().find(|review| review.question == question);
+        found.ok_or_else(|| Error::not_found("question", question))
     }
 
     /// What each lesson of a course needs, and who says so.

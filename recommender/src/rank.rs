@@ -11,7 +11,7 @@ use crate::signal::State;
 /// What each feature of a candidate counts; the score is their weighted sum.
 pub const WEIGHTS: [(&str, f64); 7] = [
     ("forgetting", 0.9),
-    ("need", 0.8),
+    ("need", 1.0),
     ("path", 0.6),
     ("similarity", 0.3),
     ("readiness", 0.2),
@@ -149,7 +149,7 @@ impl Learner<'_> {
         }
         let of = |(at, (count, days, recall)): (usize, (usize, f64, f64))| {
             let mut features = self.features(at);
-            features[0] = (1.0 - recall).max(0.1) + 0.1 * count.min(5) as f64;
+            features[0] = 0.5 + 0.5 * (1.0 - recall) + 0.1 * count.min(5) as f64;
             let late = if days < 1.0 { "due today".to_owned() } else { format!("due for {days:.0} days") };
             let noun = if count == 1 { "question of this lesson is" } else { "questions of this lesson are" };
             let text =

@@ -25,6 +25,18 @@ pub enum Rating {
 }
 
 impl Rating {
+    /// The rating of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "again" => Some(Self::Again),
+            "hard" => Some(Self::Hard),
+            "good" => Some(Self::Good),
+            "easy" => Some(Self::Easy),
+            _ => None,
+        }
+    }
+
     /// The rating of a number of the log; what was answered says no more than right or wrong unless it is given.
     #[must_use]
     pub fn of(correct: bool, rating: Option<u64>) -> Self {

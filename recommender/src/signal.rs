@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::recommendation::Mastery;
-use domain::{LessonId, Micros};
+use domain::{CourseId, LessonId, Micros};
 use school::learning::Record;
 use serde_json::Value;
 use store::sql::learning::Deed;
@@ -19,8 +19,8 @@ pub struct Answer {
     pub question: String,
     /// The lesson that teaches it.
     pub lesson: Option<LessonId>,
-    /// The terms that it asks for.
-    pub concepts: Vec<String>,
+    /// Its stem and the passage that it rests on, as index terms.
+    pub about: Vec<String>,
     /// Whether it was right.
     pub correct: bool,
     /// How well it was known, where the learner said so.
@@ -39,11 +39,10 @@ pub fn answer(deed: &Deed) -> Option<Answer> {
     }
     let payload = &deed.payload;
     let text = |name: &str| payload.get(name).and_then(Value::as_str);
-    let concepts = payload.get("concepts").and_then(Value::as_array);
     Some(Answer {
         question: text("questionId").unwrap_or(&deed.aggregate).to_owned(),
         lesson: text("lessonId").and_then(|id| id.parse().ok()),
-        concepts: concepts.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        about: text("about").map(domain::text::terms).unwrap_or_default(),
         correct: payload.get("correct").and_then(Value::as_bool)?,
         rating: payload.get("rating").and_then(Value::as_u64),
         difficulty: payload.get("difficulty").and_then(Value::as_f64).unwrap_or(0.5),
@@ -128,13 +127,12 @@ impl State {
         self.answered_at.insert(at, answer.at);
         let taught = map.places().get(at).map_or(&[] as &[String], |place| &place.terms);
         let read = self.read.get(at).copied().unwrap_or_default();
-        for concept in &answer.concepts {
-            // Only terms that the lesson teaches: a question's own words are not concepts.
-            if let Some(term) = taught.iter().find(|term| term.eq_ignore_ascii_case(concept)) {
+        for term in taught {
+            let stems = domain::text::terms(term);
+            if !stems.is_empty() && answer.about.windows(stems.len()).any(|window| window == stems.as_slice()) {
                 let estimate = self.terms.entry((at, term.clone()));
-                estimate
-                    .or_insert_with(|| Estimate::new(Tracing::default(), read))
-                    .answer(answer.correct, answer.difficulty);
+                let estimate = estimate.or_insert_with(|| Estimate::new(Tracing::default(), read));
+                estimate.answer(answer.correct, answer.difficulty);
             }
         }
     }
@@ -177,4 +175,34 @@ impl State {
         }
         all
     }
+}
+
+/// When each question that was answered is due again, soonest first.
+#[must_use]
+pub fn reviews(deeds: &[Deed], now: Micros) -> Vec<domain::recommendation::Review> {
+    let mut histories: HashMap<String, (CourseId, Option<LessonId>, Vec<(Micros, Rating)>)> = HashMap::new();
+    for deed in deeds {
+        let (Some(answer), Some(course)) = (answer(deed), deed.course) else { continue };
+        let history = histories.entry(answer.question).or_insert_with(|| (course, answer.lesson, Vec::new()));
+        history.2.push((answer.at, Rating::of(answer.correct, answer.rating)));
+    }
+    let mut found: Vec<domain::recommendation::Review> = histories
+        .into_iter()
+        .filter_map(|(question, (course, lesson, history))| {
+            let memory = memory(history)?;
+            Some(domain::recommendation::Review {
+                question,
+                course,
+                lesson,
+                due_at: memory.due_at,
+                recall: memory.recall(now),
+                stability: f64::from(memory.stability),
+                difficulty: f64::from(memory.difficulty),
+                answers: memory.answers,
+                lapses: memory.lapses,
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| (a.due_at, &a.question).cmp(&(b.due_at, &b.question)));
+    found
 }

@@ -1,10 +1,11 @@
 //! What a recommendation may look at: whose record, of which course; and an instructor's word on prerequisites.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use domain::course::Course;
 use domain::policy::{self, Action, Actor, Cap, Decision, Subject};
-use domain::{CourseId, Error, ErrorKind, LessonId, Micros, UserId};
+use domain::{AttemptId, CourseId, Error, ErrorKind, InstitutionId, LessonId, Micros, QuestionId, UserId};
 use store::sql::enrollment::{Seen, Wanted};
 use store::sql::event::NewEvent;
 use store::sql::learning::{self, Deed, Edit};
@@ -16,6 +17,8 @@ use crate::{Result, School, access};
 
 /// The events that tell what a learner knows and cares for.
 const SIGNALS: [&str; 3] = ["quiz.answered", "review.answered", "tutor.answered"];
+/// Those of them that are answers.
+const ANSWERS: [&str; 2] = ["quiz.answered", "review.answered"];
 /// Learners that figures over a course look at.
 const COHORT: i64 = 500;
 
@@ -142,6 +145,59 @@ impl Learning<'_> {
             .await
     }
 
+    /// The caller's own answers in every course, oldest first, and the time of the reading.
+    ///
+    /// # Errors
+    /// Refused by policy.
+    pub async fn answers(&self, actor: &Actor) -> Result<(Vec<Deed>, Micros)> {
+        let user = own_reviews(actor)?;
+        let institution = actor.institution;
+        self.school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let now = tx.now().await?;
+                    let deeds = learning::deeds(tx, institution, user, None, &ANSWERS).await?;
+                    Ok((released(tx, institution, deeds, now).await?, now))
+                })
+            })
+            .await
+    }
+
+    /// Records how well the caller remembered a question that was answered before: 1 not at all, 2 with effort,
+    /// 3 well, 4 at once.
+    ///
+    /// # Errors
+    /// Refused by policy; not found when the caller never answered it or may no longer read its course.
+    pub async fn review(&self, actor: &Actor, question: String, rating: u64) -> Result<()> {
+        let user = own_reviews(actor)?;
+        if !(1..=4).contains(&rating) {
+            return Err(Error::invalid("rating", "OUT_OF_RANGE", "\"rating\" is 1 to 4"));
+        }
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let missing = || Error::not_found("question", &question);
+                    let now = tx.now().await?;
+                    let deeds = learning::deeds(tx, actor.institution, user, None, &ANSWERS).await?;
+                    let deeds = released(tx, actor.institution, deeds, now).await?;
+                    let named =
+                        |deed: &&Deed| deed.payload.get("questionId").and_then(|id| id.as_str()) == Some(&question);
+                    let last = deeds.iter().rev().find(named).ok_or_else(missing)?;
+                    let course = last.course.ok_or_else(missing)?;
+                    crate::course::readable(tx, actor, course).await.map_err(|_| missing())?;
+                    let payload = serde_json::json!({
+                        "questionId": question,
+                        "lessonId": last.payload.get("lessonId"),
+                        "correct": rating > 1,
+                        "rating": rating,
+                    });
+                    let event = NewEvent::new("review.answered", actor.institution, &question).course(course);
+                    announce(tx, actor, event.payload(payload)).await
+                })
+            })
+            .await
+    }
+
     /// What instructors said of the prerequisites of a course that the caller may read.
     ///
     /// # Errors
@@ -220,16 +276,14 @@ async fn viewed(
         return Ok(View::Person(Learner { scope, user }));
     }
     let content = crate::course::subject(course);
-    let own = Subject { user: actor.user_id, public: false, ..content.clone() };
-    match policy::decide(actor, Action::RecommendationsRead, &own) {
-        Decision::Allowed { cap: Some(Cap::Aggregates), .. } => return Ok(View::Everybody(scope)),
-        Decision::Allowed { .. } => {
-            return Ok(match actor.user_id {
-                Some(user) => View::Person(Learner { scope, user }),
-                None => View::Everybody(scope),
-            });
-        }
-        _ => {}
+    // Who teaches a course may learn elsewhere: here the class comes first.
+    let class = Subject { public: false, ..content.clone() };
+    if policy::decide(actor, Action::RecommendationsRead, &class).allowed() {
+        return Ok(View::Everybody(scope));
+    }
+    let own = Subject { user: actor.user_id, ..class };
+    if let Some(user) = actor.user_id.filter(|_| policy::decide(actor, Action::RecommendationsRead, &own).allowed()) {
+        return Ok(View::Person(Learner { scope, user }));
     }
     access::known(actor, Action::RecommendationsRead, &content)?;
     Ok(View::Guest(scope))
@@ -249,8 +303,45 @@ async fn record_of(tx: &mut Tx, scope: Scope, user: UserId) -> store::Result<Rec
         Some(enrollment) => sql::enrollment::seen(tx, institution, enrollment.id).await?,
         None => Vec::new(),
     };
+    let now = tx.now().await?;
     let deeds = learning::deeds(tx, institution, user, Some(course), &SIGNALS).await?;
-    Ok(Record { seen, deeds, now: tx.now().await? })
+    Ok(Record { seen, deeds: released(tx, scope.institution, deeds, now).await?, now })
+}
+
+/// Without answers whose marks are not released yet, so that no figure tells of them; with what the question is about.
+async fn released(tx: &mut Tx, institution: InstitutionId, deeds: Vec<Deed>, now: Micros) -> store::Result<Vec<Deed>> {
+    let (mut open, mut about) = (HashMap::new(), HashMap::new());
+    let mut kept = Vec::with_capacity(deeds.len());
+    for mut deed in deeds {
+        let id = |name: &str| deed.payload.get(name).and_then(|id| id.as_str()).map(str::to_owned);
+        if let Some(attempt) = id("attemptId").and_then(|id| id.parse::<AttemptId>().ok()) {
+            if let Entry::Vacant(unknown) = open.entry(attempt) {
+                let quiz = match sql::attempt::get(tx, institution, attempt).await? {
+                    Some(attempt) => sql::assessment::get(tx, institution, attempt.assessment_id).await?,
+                    None => None,
+                };
+                unknown.insert(quiz.is_some_and(|quiz| quiz.released(now)));
+            }
+            if open.get(&attempt) != Some(&true) {
+                continue;
+            }
+        }
+        if let Some(question) = id("questionId").and_then(|id| id.parse::<QuestionId>().ok()) {
+            if let Entry::Vacant(unknown) = about.entry(question) {
+                let found = sql::question::get(tx, institution, question).await?;
+                unknown.insert(found.map(|question| {
+                    let quote = question.draft.source.map(|source| source.quote).unwrap_or_default();
+                    (format!("{} {quote}", question.draft.stem), question.draft.difficulty)
+                }));
+            }
+            if let Some(Some((words, difficulty))) = about.get(&question) {
+                deed.payload["about"] = serde_json::json!(words);
+                deed.payload["difficulty"] = serde_json::json!(difficulty);
+            }
+        }
+        kept.push(deed);
+    }
+    Ok(kept)
 }
 
 fn check_circle(edits: &[Edit], wanted: &Edit) -> Result<()> {
@@ -277,4 +368,11 @@ fn check_circle(edits: &[Edit], wanted: &Edit) -> Result<()> {
 
 fn name_somebody() -> Error {
     Error::invalid("user", "REQUIRED", "name a user")
+}
+
+/// The caller, who must be somebody that learns.
+fn own_reviews(actor: &Actor) -> Result<UserId> {
+    let user = actor.user_id.ok_or_else(|| if actor.is_guest() { access::log_in() } else { name_somebody() })?;
+    access::known(actor, Action::ReviewOwn, &Subject::person(actor.institution, user, Vec::new()))?;
+    Ok(user)
 }

@@ -280,6 +280,12 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
             };
             format!("{}?user={}", row.path.replace("{id}", &course.to_string()), world.users[learner].id)
         }
+        (_, "/api/v1/reviews/{question}") => {
+            let question = uuid::Uuid::now_v7().to_string();
+            world.answered("LE", &question).await;
+            body = Some(json!({ "rating": "good" }));
+            row.path.replace("{question}", &question)
+        }
         ("PUT", "/api/v1/courses/{id}/prerequisites") => {
             body = Some(json!({ "lessonId": target.lesson, "needsId": target.hidden }));
             row.path.replace("{id}", &course.to_string())

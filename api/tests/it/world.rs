@@ -293,6 +293,17 @@ impl World {
         assert_eq!(testing::execute(&self.store, &sql).await.unwrap(), 1);
     }
 
+    /// Writes what a quiz of the own course writes when somebody answered a question.
+    pub(crate) async fn answered(&self, who: &str, question: &str) {
+        let place = &self.places["own"];
+        let payload = json!({ "questionId": question, "lessonId": place.lesson, "correct": true });
+        let event = sql::event::NewEvent::new("quiz.answered", self.home, question)
+            .user(Some(self.users[who].id))
+            .course(place.course)
+            .payload(payload);
+        self.store.write(move |tx| Box::pin(async move { sql::event::append(tx, &event).await })).await.unwrap();
+    }
+
     pub(crate) async fn dead_job(&self, institution: InstitutionId, mark: &str) -> String {
         let id = uuid::Uuid::now_v7().to_string();
         let sql = format!(

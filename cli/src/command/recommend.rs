@@ -1,15 +1,16 @@
-//! `lyceum recommend`, `mastery` and `prerequisite`.
+//! `lyceum recommend`, `mastery`, `review` and `prerequisite`.
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use domain::policy::Actor;
-use domain::recommendation::{Mastery, Prerequisite, Recommendations};
+use domain::recommendation::{Mastery, Prerequisite, Recommendations, Review};
 use domain::{CourseId, Error, LessonId, UserId};
+use recommender::review::Rating;
 use school::lesson::Outline;
 use serde_json::json;
 use store::sql::learning::Edit;
 
-use crate::args::{MasteryArgs, PrerequisiteCommand, RecommendArgs};
+use crate::args::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 use crate::command::Context;
 use crate::exit::{Failure, OK, Result};
 
@@ -60,6 +61,41 @@ pub(crate) async fn prerequisite(context: &Context<'_>, command: &PrerequisiteCo
         }
     }
     Ok(OK)
+}
+
+pub(crate) async fn review(context: &Context<'_>, command: &ReviewCommand) -> Result<u8> {
+    let actor = context.actor().await?;
+    if actor.operator {
+        return Err(Failure::usage("reviews are a learner's own: name one with --as USER"));
+    }
+    let recommender = &context.node.recommender;
+    match command {
+        ReviewCommand::Due => {
+            let (due, waiting) = recommender.due(&actor).await?;
+            context.out.result(&json!({ "reviews": due, "waiting": waiting }), |_| due_table(&due, waiting));
+        }
+        ReviewCommand::Answer { question, rating } => {
+            let rating = Rating::parse(rating).ok_or_else(|| Failure::usage("no such rating"))?;
+            let review = recommender.review(&actor, question, rating).await?;
+            context.out.result(&review, |review| {
+                format!("remembered for about {:.0} days; answered {} times", review.stability, review.answers)
+            });
+        }
+    }
+    Ok(OK)
+}
+
+fn due_table(due: &[Review], waiting: usize) -> String {
+    if due.is_empty() {
+        return format!("Nothing is due; {waiting} questions wait for their day.");
+    }
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_header(["question", "recall", "answered", "wrong"]);
+    for one in due {
+        let recall = format!("{:.0} %", one.recall * 100.0);
+        table.add_row([one.question.clone(), recall, one.answers.to_string(), one.lapses.to_string()]);
+    }
+    table.to_string()
 }
 
 async fn course(context: &Context<'_>, actor: &Actor, slug: &str) -> Result<CourseId> {

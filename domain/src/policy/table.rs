@@ -2,7 +2,7 @@
 //!
 //! Rows that SAFETY does not have: `Health`, `Docs`, `Login` (open to all), `OwnSession` (oneself),
 //! `CourseSee` and `CourseSeeDraft` (a course's card is no content: who may edit or read a course
-//! sees its card, and needs no recorded reason for that), `ProgressReport` (the learner alone).
+//! sees its card, and needs no recorded reason for that), `ProgressReport` and `ReviewOwn` (the learner alone).
 
 use super::{Action, Cap, Cell, Needs, Reach};
 use crate::user::Role;
@@ -113,6 +113,7 @@ fn row(action: Action) -> [Cell; 11] {
         Action::AttemptTake          => [NO, NO,    NO,   C,    C,  NO, S,  NO, NO, NO, NO],
         Action::GradeRead            => [IRR, I,     NO,   C,    C,  R,  S,  L,  I,  NO, K],
         Action::RecommendationsRead  => [NO, I_AGG, NO,   C_AGG, NO, NO, S, L, I_AGG, P, NO],
+        Action::ReviewOwn            => [NO, NO,    NO,   NO,   NO, NO, S,  NO, NO, NO, NO],
         Action::LearnerAnalytics     => [NO, I,     NO,   C,    C,  R,  S,  L,  I,  NO, K],
         Action::JobsView             => [G,  I,     NO,   NO,   NO, NO, NO, NO, IR, NO, K],
         Action::JobsRetry            => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, K],

@@ -64,5 +64,9 @@ pub(super) fn misses(suite: &SuiteReport) -> Vec<String> {
     let judged = suite.scope.iter().filter(|s| !s.right()).map(|s| {
         format!("{} ({}) \u{201c}{}\u{201d}: {:?}, coverage {:.2}", s.id, s.kind, s.question, s.outcome, s.coverage)
     });
-    ranks.chain(judged).collect()
+    let replies = suite.replies.iter().filter(|s| s.good != s.shown).map(|s| {
+        let verdict = s.reason.as_ref().map_or_else(|| "shown".to_owned(), |reason| format!("held back: {reason}"));
+        format!("{} ({}) {}: {verdict}", s.id, s.kind, s.note)
+    });
+    ranks.chain(judged).chain(replies).collect()
 }

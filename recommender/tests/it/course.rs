@@ -96,7 +96,7 @@ impl Taught {
     /// Writes what a quiz writes when a question was answered.
     pub(crate) async fn answered(&self, who: &User, lesson: usize, question: &str, correct: bool) {
         let payload = json!({
-            "questionId": question, "lessonId": self.lessons[lesson], "correct": correct, "concepts": ["amplitude"],
+            "questionId": question, "lessonId": self.lessons[lesson], "correct": correct, "about": "What is the amplitude of a sound?",
         });
         let event =
             NewEvent::new("quiz.answered", self.home, question).user(Some(who.id)).course(self.course).payload(payload);

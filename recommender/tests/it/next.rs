@@ -3,6 +3,8 @@
 use domain::ErrorKind;
 use domain::recommendation::{Item, MasteryModel, ReasonCode};
 
+use recommender::review::Rating;
+
 use crate::course::Taught;
 
 fn codes(items: &[Item]) -> Vec<(String, ReasonCode)> {
@@ -110,4 +112,26 @@ store::both_databases!(another_learners_record_is_refused_and_a_teacher_sees_fig
     assert_eq!(codes(&figures.items), [("level".to_owned(), ReasonCode::ClassNeeds)]);
     assert_eq!(figures.items[0].reason.numbers["weak"], 4.0);
     assert_eq!(figures.items[0].reason.numbers["learners"], 5.0);
+});
+
+store::both_databases!(a_learner_reviews_what_was_answered_and_nothing_else, |store| async move {
+    let taught = Taught::new(store.clone()).await;
+    let ada = taught.learner("ada").await;
+    taught.learner("mate").await;
+    taught.answered(&ada.0, 0, "q1", false).await;
+    let sql = "UPDATE events SET created_at = created_at - 172800000000 WHERE event_type = 'quiz.answered'";
+    store::testing::execute(&store, sql).await.unwrap();
+    let (actor, mate) = (taught.acting("ada").await, taught.acting("mate").await);
+    let (due, waiting) = taught.recommender.due(&actor).await.unwrap();
+    assert_eq!((due.len(), waiting, due[0].question.as_str(), due[0].lapses), (1, 0, "q1", 1));
+    let done = taught.recommender.review(&actor, "q1", Rating::Good).await.unwrap();
+    assert_eq!((done.answers, done.lapses), (2, 1));
+    let (due, waiting) = taught.recommender.due(&actor).await.unwrap();
+    assert_eq!((due.len(), waiting), (0, 1));
+    assert_eq!(taught.recommender.review(&mate, "q1", Rating::Good).await.unwrap_err().kind, ErrorKind::NotFound);
+    assert!(taught.recommender.due(&mate).await.unwrap().0.is_empty());
+    let rows = taught.recommender.mastery(&actor, taught.course, None).await.unwrap();
+    assert_eq!(rows.iter().find(|row| row.concept == "sound").unwrap().answers, 1, "a self-rating shows no mastery");
+    let refused = taught.recommender.due(&taught.teacher("grace").await).await;
+    assert!(refused.is_ok_and(|(due, _)| due.is_empty()), "whoever learns somewhere has reviews of their own");
 });

@@ -1,0 +1,57 @@
+//! Model replies written by hand, put to the guards that stand between a model and a reader: one file a kind.
+//!
+//! A reply is known to be good or to be held back. Measured is what the guards show of each, by sentence for what
+//! must not be shown, because one wrong sentence is one too many however long the reply is.
+
+mod tutor;
+
+use serde::Serialize;
+
+use crate::Result;
+use crate::run::SuiteReport;
+use crate::stats;
+
+/// One reply's outcome.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sample {
+    /// Its id.
+    pub id: String,
+    /// `good`, or what is wrong with it.
+    pub kind: String,
+    /// Whether it should be shown.
+    pub good: bool,
+    /// Whether the guards showed it.
+    pub shown: bool,
+    /// Sentences, items or marks in it.
+    pub parts: usize,
+    /// Why it was held back.
+    pub reason: Option<String>,
+    /// What its writer noted.
+    pub note: String,
+}
+
+/// Judges every kind of reply and writes the figures into the report.
+pub(crate) async fn measure(report: &mut SuiteReport) -> Result<()> {
+    figures(report, "tutor", tutor::judged().await?);
+    Ok(())
+}
+
+fn figures(report: &mut SuiteReport, prompt: &str, samples: Vec<Sample>) {
+    let good: Vec<f64> = samples.iter().filter(|one| one.good).map(|one| f64::from(u8::from(one.shown))).collect();
+    report.metrics.insert(format!("{prompt}.good shown"), stats::mean(&good));
+    let held = |kind: &dyn Fn(&Sample) -> bool| -> Vec<f64> {
+        let unsound = samples.iter().filter(|one| !one.good && kind(one));
+        unsound.flat_map(|one| std::iter::repeat_n(f64::from(u8::from(!one.shown)), one.parts)).collect()
+    };
+    report.metrics.insert(format!("{prompt}.unsound held back"), stats::mean(&held(&|_| true)));
+    let mut kinds: Vec<&str> = samples.iter().filter(|one| !one.good).map(|one| one.kind.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for kind in kinds {
+        report.metrics.insert(format!("{prompt}.{kind} held back"), stats::mean(&held(&|one| one.kind == kind)));
+    }
+    report.numbers.insert(format!("{prompt} replies"), samples.len() as f64);
+    report.replies.extend(samples);
+    report.replies.sort_by_key(|one| one.good == one.shown);
+}
