@@ -28,7 +28,7 @@ use domain::question::{Bloom, Draft, lint};
 use domain::{LessonId, text};
 use serde::Serialize;
 use store::Scope;
-use store::sql::chunk;
+use store::sql::{chunk, learning};
 
 use crate::models::Models;
 use crate::retrieve::in_document_order;
@@ -224,7 +224,9 @@ impl Assistant {
             .read(|tx| {
                 Box::pin(async move {
                     let chunks = chunk::in_course(tx, &scope).await?;
-                    let stressed: HashMap<domain::DocumentId, Vec<String>> = HashMap::new();
+                    let pages = learning::pages(tx, &scope).await?;
+                    let stressed: HashMap<_, Vec<String>> =
+                        pages.into_iter().map(|page| (page.document, page.notes.terms)).collect();
                     Ok((chunks, stressed))
                 })
             })
