@@ -106,6 +106,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum prerequisite list --course intro\n  lyceum prerequisite set \"Aliasing\" \"The sampling theorem\" --course intro\n  lyceum prerequisite remove \"Dither\" \"What sound is\" --course intro"
     )]
     Prerequisite(PrerequisiteCommand),
+    /// Questions: drafts from a course's own words, or by a model under check
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz generate --course intro --count 5 --dry-run --json"
+    )]
+    Quiz(QuizCommand),
     /// Check the invariants of everything stored
     Verify,
     /// Vector index: reconcile with the rows, or rebuild from them
@@ -416,6 +422,29 @@ pub(crate) struct SearchArgs {
     /// A file with a query a line; one JSON object a line comes out
     #[arg(long, value_name = "FILE", conflicts_with = "query")]
     pub(crate) batch: Option<PathBuf>,
+}
+
+/// `lyceum quiz`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuizCommand {
+    /// Draft questions for a person to review; with --dry-run nothing is kept
+    #[command(
+        after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz generate --course intro --lesson 0198c0de-0000-7000-8000-000000000000 --count 5 --dry-run --json"
+    )]
+    Generate {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+        /// Only questions on this lesson
+        #[arg(long, value_name = "ID")]
+        lesson: Option<domain::LessonId>,
+        /// How many
+        #[arg(long, default_value_t = 10, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=500))]
+        count: usize,
+        /// The same seed and course give the same questions
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ pub(crate) mod institution;
 pub(crate) mod job;
 pub(crate) mod model;
 pub(crate) mod recommend;
+pub(crate) mod quiz;
 pub(crate) mod search;
 pub(crate) mod serve;
 pub(crate) mod tutor;
@@ -245,6 +246,7 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Mastery(arguments) => recommend::mastery(context, arguments).await,
         Command::Review(command) => recommend::review(context, command).await,
         Command::Prerequisite(command) => recommend::prerequisite(context, command).await,
+        Command::Quiz(command) => quiz::run(context, command).await,
         Command::Verify => verify::run(context).await,
         Command::Index(command) => index::run(context, command).await,
         Command::Eval(command) => eval::run(context, command).await,

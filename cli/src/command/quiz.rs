@@ -1,0 +1,86 @@
+//! `lyceum quiz`.
+
+use std::time::Duration;
+
+use assistant::quiz::{Offered, Wanted};
+use domain::LessonId;
+use domain::policy::Action;
+use domain::question::{Body, Draft};
+use serde_json::{Value, json};
+
+use crate::args::QuizCommand;
+use crate::command::Context;
+use crate::exit::{OK, PARTIAL, Result};
+
+/// Longest that a chat model may take for a set; the course's own words fill the rest.
+const MODEL_TIME: Duration = Duration::from_secs(30 * 60);
+
+pub(crate) async fn run(context: &Context<'_>, command: &QuizCommand) -> Result<u8> {
+    let QuizCommand::Generate { course, lesson, count, seed } = command;
+    generate(context, course, *lesson, *count, *seed).await
+}
+
+async fn generate(
+    context: &Context<'_>,
+    course: &str,
+    lesson: Option<LessonId>,
+    count: usize,
+    seed: u64,
+) -> Result<u8> {
+    let node = context.node;
+    let actor = context.actor().await?;
+    let scope = context.scope(&actor, course, Action::QuizGenerate).await?;
+    let known = node.school.question().stems(&scope).await?;
+    let wanted = Wanted { lesson, count, seed, known, model_time: MODEL_TIME };
+    let Offered { items, rejected, notices } = node.assistant.questions(&scope, &wanted).await?;
+    let made: Vec<(String, Draft)> = if context.cli.dry_run || items.is_empty() {
+        items.into_iter().enumerate().map(|(place, draft)| (format!("dry-run-{}", place + 1), draft)).collect()
+    } else {
+        let saved = node.school.question().propose(&actor, scope.course, items).await?;
+        saved.into_iter().map(|question| (question.id.to_string(), question.draft)).collect()
+    };
+    let shown: Vec<Value> = made.iter().map(|(id, draft)| item(id, draft)).collect();
+    let short = made.len() < count;
+    context.out.result(&json!({ "items": shown, "rejected": rejected }), |_| {
+        let mut text = String::new();
+        for (id, draft) in &made {
+            let place = draft.source.as_ref().map(|s| format!("{}, {}", s.source_path, s.locator)).unwrap_or_default();
+            text.push_str(&format!(
+                "{id}  {}\n    {}\n    key: {}\n    {place}\n",
+                draft.body.type_name(),
+                draft.stem,
+                draft.body.key().join("; ")
+            ));
+        }
+        text.push_str(&format!("{} drafts, {} rejected\n", made.len(), rejected.len()));
+        text
+    });
+    for notice in notices {
+        context.out.note(notice);
+    }
+    Ok(if short { PARTIAL } else { OK })
+}
+
+/// One question as scripts read it.
+fn item(id: &str, draft: &Draft) -> Value {
+    let options: Vec<&str> = match &draft.body {
+        Body::MultipleChoice(body) => body.options.iter().map(|option| option.text.as_str()).collect(),
+        Body::MultipleAnswer(body) => body.options.iter().map(|option| option.text.as_str()).collect(),
+        Body::Matching(body) => body.right.iter().map(|option| option.text.as_str()).collect(),
+        Body::Ordering(body) => {
+            let mut items: Vec<_> = body.items.iter().collect();
+            items.sort_by(|a, b| a.id.cmp(&b.id));
+            items.into_iter().map(|option| option.text.as_str()).collect()
+        }
+        Body::TrueFalse(_) => vec!["True", "False"],
+        Body::Cloze(_) | Body::ShortAnswer(_) | Body::Numeric(_) | Body::Essay(_) => Vec::new(),
+    };
+    let stem = match &draft.body {
+        Body::Cloze(body) => format!("{} {}", draft.stem, body.parts.join("____")),
+        _ => draft.stem.clone(),
+    };
+    json!({
+        "id": id, "type": draft.body.type_name(), "stem": stem, "options": options, "key": draft.body.key(),
+        "source": draft.source, "lint": draft.lint, "state": "draft", "origin": draft.origin,
+    })
+}
