@@ -18,6 +18,7 @@ mod content;
 mod course;
 mod docs;
 mod enrollment;
+mod generate;
 mod health;
 mod ingestion;
 mod institution;
@@ -138,6 +139,7 @@ pub(crate) fn all() -> Routes {
     routes.add(PUT, "/api/v1/questions/{id}", A::QuestionEdit, about("Replaces a question's content; it is a draft again").body::<question::QuestionChange>().one::<question::QuestionAttributes>(), question::update);
     routes.add(POST, "/api/v1/questions/{id}/state", A::QuestionEdit, about("Approves a question, takes that back, or retires it").body::<question::StateChange>().one::<question::QuestionAttributes>(), question::set_state);
     routes.add(GET, "/api/v1/courses/{id}/questions", A::QuestionRead, about("Lists the question bank of a course, with keys").query(question::LIST_QUERY).many::<question::QuestionAttributes>(), question::of_course);
+    routes.add(POST, "/api/v1/courses/{id}/questions/generate", A::QuizGenerate, about("Drafts questions from the course, for a person to review").body::<generate::NewQuestions>().created::<generate::OfferedAttributes>(), generate::generate);
     routes.add(POST, "/api/v1/assessments", A::AssessmentPublish, about("Makes a quiz from questions of the bank").body::<assessment::NewAssessment>().created::<assessment::AssessmentAttributes>(), assessment::create);
     routes.add(POST, "/api/v1/assessments/{id}/publish", A::AssessmentPublish, about("Publishes a quiz; its questions go live and are closed to the tutor").one::<assessment::AssessmentAttributes>(), assessment::publish);
     routes.add(POST, "/api/v1/assessments/{id}/close", A::AssessmentPublish, about("Closes a quiz: no attempt begins any more").one::<assessment::AssessmentAttributes>(), assessment::close);

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod learning;
+mod quiz;
 
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
+pub(crate) use quiz::QuizCommand;
 
 /// A whole school in one binary: courses from real content, a tutor that cites or says no.
 #[derive(Debug, Parser)]
@@ -109,7 +111,7 @@ pub(crate) enum Command {
     /// Questions: drafts from a course's own words, or by a model under check
     #[command(
         subcommand,
-        after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz generate --course intro --count 5 --dry-run --json"
+        after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz list --course intro --state draft\n  lyceum quiz approve ID ID\n  lyceum quiz create --course intro --title \"Week 1\" --questions ID,ID --publish\n  lyceum --as ann quiz take QUIZ"
     )]
     Quiz(QuizCommand),
     /// Check the invariants of everything stored
@@ -422,29 +424,6 @@ pub(crate) struct SearchArgs {
     /// A file with a query a line; one JSON object a line comes out
     #[arg(long, value_name = "FILE", conflicts_with = "query")]
     pub(crate) batch: Option<PathBuf>,
-}
-
-/// `lyceum quiz`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum QuizCommand {
-    /// Draft questions for a person to review; with --dry-run nothing is kept
-    #[command(
-        after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz generate --course intro --lesson 0198c0de-0000-7000-8000-000000000000 --count 5 --dry-run --json"
-    )]
-    Generate {
-        /// Course
-        #[arg(long, value_name = "SLUG")]
-        course: String,
-        /// Only questions on this lesson
-        #[arg(long, value_name = "ID")]
-        lesson: Option<domain::LessonId>,
-        /// How many
-        #[arg(long, default_value_t = 10, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=500))]
-        count: usize,
-        /// The same seed and course give the same questions
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
 }
 
 #[derive(Debug, Subcommand)]

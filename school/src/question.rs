@@ -20,6 +20,8 @@ pub const IN_USE: &str = "QUESTION_IN_USE";
 pub const CHANGED: &str = "QUESTION_CHANGED";
 /// The state cannot follow the one that the question is in.
 pub const WRONG_STATE: &str = "WRONG_STATE";
+/// Questions of a bank that new ones are compared with.
+const MOST_KNOWN: i64 = 10_000;
 /// Most questions of one request.
 const MOST: usize = 500;
 
@@ -172,6 +174,28 @@ impl Questions<'_> {
             .await
     }
 
+    /// What whoever may have questions made works from: the bounds of the course, and what its bank asks already.
+    ///
+    /// # Errors
+    /// Not found when the caller may not know of the course, forbidden when it may not have questions made.
+    pub async fn ground(&self, actor: &Actor, course: CourseId) -> Result<(store::Scope, Vec<String>)> {
+        let acting = actor.clone();
+        let wanted = Wanted { limit: MOST_KNOWN, ..Wanted::default() };
+        let (institution, bank) = self
+            .school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let course = crate::course::editable(tx, &acting, Action::QuizGenerate, course).await?;
+                    let bank = sql::question::list(tx, course.institution_id, course.id, &wanted).await?;
+                    Ok((course.institution_id, bank))
+                })
+            })
+            .await?;
+        let used = bank.into_iter().filter(|question| question.state != State::Retired);
+        let scope = store::Scope { institution, course, hidden: false };
+        Ok((scope, used.map(|question| asked_text(&question.draft)).collect()))
+    }
+
     /// The live questions of a course that a tutor must not answer: for the assistant, not for a reader.
     ///
     /// # Errors
@@ -180,6 +204,20 @@ impl Questions<'_> {
         let (institution, course) = (scope.institution, scope.course);
         self.school.read(move |tx| Box::pin(sql::question::live(tx, institution, course))).await
     }
+}
+
+/// The stem with what a cloze asks around its blanks and with the key: two questions with the same are one.
+fn asked_text(draft: &Draft) -> String {
+    let mut text = draft.stem.clone();
+    if let domain::question::Body::Cloze(body) = &draft.body {
+        text = body.parts.join(" ");
+    }
+    let verdict = matches!(draft.body, domain::question::Body::TrueFalse(_) | domain::question::Body::Numeric(_));
+    if !verdict {
+        text.push(' ');
+        text.push_str(&draft.body.key().join(" "));
+    }
+    text
 }
 
 /// Refuses drafts with a hard flaw, each named by its place.

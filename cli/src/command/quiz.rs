@@ -1,11 +1,15 @@
 //! `lyceum quiz`.
 
+mod bank;
+mod taken;
+
 use std::time::Duration;
 
 use assistant::quiz::{Offered, Wanted};
 use domain::LessonId;
-use domain::policy::Action;
-use domain::question::{Body, Draft};
+use domain::assessment::Item;
+use domain::question::{Body, Draft, State};
+use school::assessment::NewAssessment;
 use serde_json::{Value, json};
 
 use crate::args::QuizCommand;
@@ -16,8 +20,31 @@ use crate::exit::{OK, PARTIAL, Result};
 const MODEL_TIME: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) async fn run(context: &Context<'_>, command: &QuizCommand) -> Result<u8> {
-    let QuizCommand::Generate { course, lesson, count, seed } = command;
-    generate(context, course, *lesson, *count, *seed).await
+    match command {
+        QuizCommand::Generate { course, lesson, count, seed } => {
+            generate(context, course, *lesson, *count, *seed).await
+        }
+        QuizCommand::List { course, state } => bank::list(context, course, state.as_deref()).await,
+        QuizCommand::Show { ids } => bank::show(context, ids).await,
+        QuizCommand::Approve { ids } => bank::set_state(context, ids, State::Reviewed).await,
+        QuizCommand::Retire { ids } => bank::set_state(context, ids, State::Retired).await,
+        QuizCommand::Create { course, title, questions, minutes, attempts, feedback, publish } => {
+            let new = NewAssessment {
+                title: title.clone(),
+                time_limit_seconds: minutes.map(|minutes| minutes.saturating_mul(60)),
+                attempts_allowed: *attempts,
+                feedback: Some(feedback.clone()),
+                items: questions.iter().map(|question| Item { question: *question, points: 1.0 }).collect(),
+                ..NewAssessment::default()
+            };
+            taken::create(context, course, new, *publish).await
+        }
+        QuizCommand::Publish { id } => taken::publish(context, *id).await,
+        QuizCommand::Close { id } => taken::close(context, *id).await,
+        QuizCommand::Quizzes { course } => taken::list(context, course).await,
+        QuizCommand::Take { id, answers } => taken::take(context, *id, answers.as_deref()).await,
+        QuizCommand::Results { id } => taken::results(context, *id).await,
+    }
 }
 
 async fn generate(
@@ -29,8 +56,8 @@ async fn generate(
 ) -> Result<u8> {
     let node = context.node;
     let actor = context.actor().await?;
-    let scope = context.scope(&actor, course, Action::QuizGenerate).await?;
-    let known = node.school.question().stems(&scope).await?;
+    let course = node.school.course().by_slug(&actor, actor.institution, course).await?;
+    let (scope, known) = node.school.question().ground(&actor, course.id).await?;
     let wanted = Wanted { lesson, count, seed, known, model_time: MODEL_TIME };
     let Offered { items, rejected, notices } = node.assistant.questions(&scope, &wanted).await?;
     let made: Vec<(String, Draft)> = if context.cli.dry_run || items.is_empty() {
@@ -61,9 +88,9 @@ async fn generate(
     Ok(if short { PARTIAL } else { OK })
 }
 
-/// One question as scripts read it.
-fn item(id: &str, draft: &Draft) -> Value {
-    let options: Vec<&str> = match &draft.body {
+/// What can be chosen, in an order that does not tell the key.
+fn options(body: &Body) -> Vec<&str> {
+    match body {
         Body::MultipleChoice(body) => body.options.iter().map(|option| option.text.as_str()).collect(),
         Body::MultipleAnswer(body) => body.options.iter().map(|option| option.text.as_str()).collect(),
         Body::Matching(body) => body.right.iter().map(|option| option.text.as_str()).collect(),
@@ -74,7 +101,12 @@ fn item(id: &str, draft: &Draft) -> Value {
         }
         Body::TrueFalse(_) => vec!["True", "False"],
         Body::Cloze(_) | Body::ShortAnswer(_) | Body::Numeric(_) | Body::Essay(_) => Vec::new(),
-    };
+    }
+}
+
+/// One question as scripts read it.
+fn item(id: &str, draft: &Draft) -> Value {
+    let options = options(&draft.body);
     let stem = match &draft.body {
         Body::Cloze(body) => format!("{} {}", draft.stem, body.parts.join("____")),
         _ => draft.stem.clone(),
