@@ -177,10 +177,13 @@ impl State {
     }
 }
 
+/// Where a question belongs, and how each of its answers went.
+type History = (CourseId, Option<LessonId>, Vec<(Micros, Rating)>);
+
 /// When each question that was answered is due again, soonest first.
 #[must_use]
 pub fn reviews(deeds: &[Deed], now: Micros) -> Vec<domain::recommendation::Review> {
-    let mut histories: HashMap<String, (CourseId, Option<LessonId>, Vec<(Micros, Rating)>)> = HashMap::new();
+    let mut histories: HashMap<String, History> = HashMap::new();
     for deed in deeds {
         let (Some(answer), Some(course)) = (answer(deed), deed.course) else { continue };
         let history = histories.entry(answer.question).or_insert_with(|| (course, answer.lesson, Vec::new()));

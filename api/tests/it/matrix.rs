@@ -141,7 +141,7 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
         _ => None,
     };
     let near = distance == Own && row.state != "draft";
-    let quiz = crate::quizzes::aim(world, &row.method, &row.path, role, near, taker, target, mark).await;
+    let quiz = crate::quizzes::aim(world, (&row.method, &row.path), (role, near), taker, target, mark).await;
     if let Some((path, body)) = quiz {
         return Aim { distance, path, body, collection };
     }

@@ -79,12 +79,12 @@ pub(crate) async fn attempt(world: &World, key: &str, place: &Place) -> AttemptI
 }
 
 /// Path and body of a case of the matrix at a route of quizzes; nothing for another route.
+///
+/// `taker` is whose attempt it is about, when that is not the one who asks.
 pub(crate) async fn aim(
     world: &World,
-    method: &Method,
-    path: &str,
-    role: &str,
-    near: bool,
+    (method, path): (&Method, &str),
+    (role, near): (&str, bool),
     taker: Option<&str>,
     place: &Place,
     mark: &str,

@@ -74,7 +74,7 @@ fn whole(fact: &Fact, subject: &str) -> String {
 fn of_fact(course: &Course<'_>, fact: &Fact) -> Option<Made> {
     let original = whole(fact, &fact.subject);
     let quote = fact.sentence(course.passages);
-    let holds = mix(course.seed, &original) % 2 == 0;
+    let holds = mix(course.seed, &original).is_multiple_of(2);
     let said = if holds {
         original
     } else if let Some(turned) = turn(&original) {
@@ -153,7 +153,7 @@ fn of_rules(course: &Course<'_>) -> Vec<Made> {
                 continue;
             }
             let Some(turned) = turn(words) else { continue };
-            let holds = mix(course.seed, words) % 2 == 0;
+            let holds = mix(course.seed, words).is_multiple_of(2);
             let stems = text::terms(words);
             let known_words = stems.iter().filter(|stem| course.lexicon.common(stem)).count();
             if known_words * 2 < stems.len() {
