@@ -10,7 +10,7 @@ use store::sql::chunk::StoredChunk;
 use crate::extract::{Extract, extract, nearest};
 use crate::generate::{Fallback, generate};
 use crate::retrieve::{Degraded, Retrieval};
-use crate::{Assistant, Result, cite};
+use crate::{Assistant, Result, cite, closed};
 
 /// What a learner reads when the gate declines.
 pub const DECLINED: &str = "This course does not cover that.";
@@ -31,7 +31,12 @@ impl Assistant {
     /// # Errors
     /// The question is empty, or the rows cannot be read. Models that fail are no error.
     pub async fn ask(&self, scope: &Scope, question: &str) -> Result<Answer> {
-        let found = self.retrieve(scope, question, PASSAGES).await?;
+        let closed = self.closed(scope).await?;
+        if let Some(id) = closed.asked(question) {
+            return Ok(closed::answer(id, Vec::new()));
+        }
+        let mut found = self.retrieve(scope, question, PASSAGES).await?;
+        let partly = closed.take_out(&mut found.passages);
         let gate = self.gate(scope, found.model.as_deref().unwrap_or_default()).await?;
         let (outcome, coverage) = gate.decide(&found.signals);
         let mut answer = Answer {
@@ -43,7 +48,11 @@ impl Assistant {
             nearest: Vec::new(),
             notices: notices(&found),
             coverage,
+            closed: None,
         };
+        if partly {
+            answer.notices.push(closed::PARTLY.into());
+        }
         if outcome == Outcome::Declined {
             decline(&mut answer, &found);
         } else {

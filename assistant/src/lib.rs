@@ -10,6 +10,7 @@ mod bm25;
 mod calibrate;
 pub mod check;
 pub mod cite;
+mod closed;
 mod error;
 pub mod extract;
 mod gate;
@@ -34,6 +35,7 @@ use tokio::sync::Mutex;
 
 pub use answer::DECLINED;
 pub use calibrate::kept;
+pub use closed::CLOSED;
 pub use error::{Error, Result};
 pub use gate::Calibration;
 pub use generate::{ByWords, Carriers, Checked, Checker};

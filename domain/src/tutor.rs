@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Locator;
+use crate::{Locator, QuestionId};
 
 /// Whether the course covers the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum Outcome {
     Closest,
     /// Not in this course.
     Declined,
+    /// Close to a question of an open quiz: a hint, never the key.
+    Hint,
 }
 
 /// Where the words come from.
@@ -77,4 +79,7 @@ pub struct Answer {
     pub notices: Vec<String>,
     /// How sure the gate is that the course covers this question, 0 to 1; not whether it is right.
     pub coverage: f64,
+    /// The question of an open quiz that this is close to; for the school, which knows whose hints are unlocked.
+    #[serde(skip)]
+    pub closed: Option<QuestionId>,
 }

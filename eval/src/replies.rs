@@ -3,6 +3,7 @@
 //! A reply is known to be good or to be held back. Measured is what the guards show of each, by sentence for what
 //! must not be shown, because one wrong sentence is one too many however long the reply is.
 
+mod quiz;
 mod tutor;
 
 use serde::Serialize;
@@ -34,6 +35,7 @@ pub struct Sample {
 /// Judges every kind of reply and writes the figures into the report.
 pub(crate) async fn measure(report: &mut SuiteReport) -> Result<()> {
     figures(report, "tutor", tutor::judged().await?);
+    figures(report, "quiz", quiz::judged().await?);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use store::{Scope, Store};
 
 use crate::Result;
 use crate::dataset::{self, Kind, Question};
+use crate::quiz;
 use crate::retrieval::{self, METHODS, METRICS};
 use crate::scope;
 use crate::stats::{self, Interval};
@@ -126,6 +127,7 @@ pub async fn run_on(
             );
             ranks(&mut report, retrieval::measure(ports, &answerable, progress).await?);
         }
+        Measure::Quiz => quiz::measure(ports, &mut report).await?,
         Measure::Replies => replies::measure(&mut report).await?,
         Measure::Recommendation => recommendation::measure(ports, &mut report).await?,
         Measure::Scope => judgements(&mut report, scope::measure(ports, questions, progress).await?),

@@ -18,6 +18,8 @@ pub enum Measure {
     Recommendation,
     /// Replies written by hand, put to the guards of the generated path.
     Replies,
+    /// Questions made without a model, and what a teacher says of them.
+    Quiz,
 }
 
 /// One suite, from its TOML file.
@@ -47,6 +49,7 @@ const SUITES: &[(&str, &str)] = &[
     ("retrieval", include_str!("../suites/retrieval.toml")),
     ("scope", include_str!("../suites/scope.toml")),
     ("recommendation", include_str!("../suites/recommendation.toml")),
+    ("quiz", include_str!("../suites/quiz.toml")),
     ("replies", include_str!("../suites/replies.toml")),
 ];
 

@@ -1,8 +1,8 @@
 //! Questions to the tutor as the school keeps them: asked once for each key, and counted.
 
-use domain::CourseId;
 use domain::policy::{Action, Actor};
-use domain::tutor::Answer;
+use domain::tutor::{Answer, AnswerSentence};
+use domain::{CourseId, ErrorKind};
 use store::sql::event::NewEvent;
 
 use crate::unit::{announce, record};
@@ -20,6 +20,24 @@ impl Tutors<'_> {
     /// The key was used for another question.
     pub async fn answered(&self, actor: &Actor) -> Result<Option<Answer>> {
         self.school.replayed(actor).await
+    }
+
+    /// Adds to an answer about a question of an open quiz the hint that this learner has unlocked.
+    ///
+    /// # Errors
+    /// The database is gone.
+    pub async fn hinted(&self, actor: &Actor, mut answer: Answer) -> Result<Answer> {
+        let Some(question) = answer.closed else { return Ok(answer) };
+        let hint = match self.school.attempt().hint(actor, question).await {
+            Ok(hint) => hint.text,
+            // Not one's own to take, or not tried yet: the place to begin is the quiz.
+            Err(error) if error.kind == ErrorKind::Conflict => format!("{}.", error.message),
+            Err(error) if error.kind == ErrorKind::Internal => return Err(error),
+            Err(_) => return Ok(answer),
+        };
+        answer.answer = format!("{} {hint}", answer.answer);
+        answer.sentences.push(AnswerSentence { text: hint, citations: Vec::new() });
+        Ok(answer)
     }
 
     /// Records that a question was answered: the outcome and the counts, not the words.

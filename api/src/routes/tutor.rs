@@ -42,7 +42,7 @@ pub(super) struct StreamQuery {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AnswerAttributes {
-    /// `answered`, `closest` or `declined`.
+    /// `answered`, `closest`, `declined` or, for a question of an open quiz, `hint`.
     #[schema(value_type = String)]
     outcome: domain::tutor::Outcome,
     /// `extract` or `generated`.
@@ -151,6 +151,7 @@ pub(super) async fn ask(
         Some(answer) => answer,
         None => {
             let answer = app.ports.assistant.ask(&scope, &question.question).await?;
+            let answer = tutor.hinted(&caller.actor, answer).await?;
             tutor.record(&caller.actor, id, answer).await?
         }
     };

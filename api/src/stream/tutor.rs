@@ -119,7 +119,17 @@ async fn make(app: &App, actor: &Actor, scope: Scope, question: String, made: &M
                 made.push("delta", json!({ "text": text, "citations": citations }).to_string(), false);
             }
             Some(Ok(assistant::Event::Done { answer })) => {
-                let recorded = app.ports.school.tutor().record(actor, scope.course, *answer).await;
+                let said = answer.answer.len();
+                let tutor = app.ports.school.tutor();
+                let recorded = match tutor.hinted(actor, *answer).await {
+                    Ok(answer) => tutor.record(actor, scope.course, answer).await,
+                    Err(error) => Err(error),
+                };
+                if let Some(hint) =
+                    recorded.as_ref().ok().and_then(|answer| answer.answer.get(said..)).filter(|h| !h.is_empty())
+                {
+                    made.push("delta", json!({ "text": hint, "citations": [] }).to_string(), false);
+                }
                 match recorded {
                     Ok(answer) => {
                         made.push("done", json!({ "messageId": made.id, "answer": answer }).to_string(), true)

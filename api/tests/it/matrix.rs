@@ -177,6 +177,10 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
             format!("{}?institution={slug}", row.path)
         }
         (_, "/api/v1/institutions/{id}") => format!("/api/v1/institutions/{institution}"),
+        ("POST", "/api/v1/courses/{id}/questions/generate") => {
+            body = Some(json!({ "count": 1 }));
+            row.path.replace("{id}", &course.to_string())
+        }
         ("POST", "/api/v1/ingestions") => {
             body = Some(json!({ "courseId": course, "kind": "git", "url": "https://github.com/a/b" }));
             row.path.clone()

@@ -21,6 +21,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &TutorCommand) -> Result
             };
             for question in questions {
                 let answer = node.assistant.ask(&scope, &question).await?;
+                let answer = node.school.tutor().hinted(&actor, answer).await?;
                 if context.out.json() || batch.is_some() {
                     context.out.object(&answer);
                 } else {
@@ -41,6 +42,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &TutorCommand) -> Result
 fn shown(answer: &Answer) -> String {
     let mut text = String::new();
     let label = match (answer.outcome, answer.mode) {
+        (Outcome::Hint, _) => "A question of an open quiz: a hint instead of an answer",
         (Outcome::Declined, _) => "Not in this course",
         (Outcome::Closest, _) => "Closest material; it may not answer this",
         (Outcome::Answered, Mode::Extract) => "From your course",
