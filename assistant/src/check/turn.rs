@@ -119,8 +119,9 @@ pub(super) fn turned(claim: &str, window: &str, whole: &str) -> Result<(), Refus
             return Err(Refused::Turned);
         }
     }
-    let said = negations(&claimed);
     let source = negations(&carried);
+    let mut said = negations(&claimed);
+    said.narrow(&source);
     if said.count > 0 && source.count == 0 || said.count == 0 && source.count > 0 && touches(&claimed, &source.negated)
     {
         return Err(Refused::Turned);
@@ -136,22 +137,50 @@ pub(super) fn turned(claim: &str, window: &str, whole: &str) -> Result<(), Refus
     if wrongly_said || dropped { Err(Refused::Turned) } else { Ok(()) }
 }
 
+#[derive(Default)]
 struct Negations {
     count: usize,
     negated: HashSet<String>,
     affirmed: HashSet<String>,
+    /// The terms that follow each negator, further than its reach.
+    following: Vec<Vec<String>>,
 }
+
+impl Negations {
+    /// Where a negator of ours is followed by the very terms that one of theirs negates, with words set in between,
+    /// it negates those terms and not the words in between.
+    fn narrow(&mut self, theirs: &Self) {
+        let plain = |ours: &&Vec<String>| theirs.following.iter().all(|pair| pair.get(..REACH) != ours.get(..REACH));
+        for ours in self.following.iter().filter(plain) {
+            for pair in theirs.following.iter().filter_map(|terms| terms.get(..REACH)) {
+                let mut rest = ours.iter();
+                if pair.iter().all(|term| rest.any(|other| other == term)) {
+                    for between in ours.iter().take(REACH).filter(|term| !pair.contains(term)) {
+                        self.negated.remove(between);
+                    }
+                    self.negated.extend(pair.iter().cloned());
+                }
+            }
+        }
+    }
+}
+
+/// Terms that a negator reaches: "not be dropped", "no garbage collector".
+const REACH: usize = 2;
+/// Terms after a negator among which those that it negates are looked for.
+const NEAR: usize = 4;
 
 /// The terms that follow a negator closely, and those that do not.
 fn negations(words: &[String]) -> Negations {
-    let mut found = Negations { count: 0, negated: HashSet::new(), affirmed: HashSet::new() };
+    let mut found = Negations::default();
     let mut reach = 0;
     for (i, word) in words.iter().enumerate() {
         let only = words.get(i + 1).is_some_and(|next| matches!(next.as_str(), "only" | "just" | "merely"));
         if NEGATORS.contains(&word.as_str()) && !only {
             found.count += 1;
-            // Two content words: "not be dropped", "no garbage collector".
-            reach = 2;
+            let after = words.get(i + 1..).unwrap_or_default();
+            found.following.push(after.iter().flat_map(|word| terms(word)).take(NEAR).collect());
+            reach = REACH;
             continue;
         }
         for term in terms(word) {
@@ -168,6 +197,43 @@ fn negations(words: &[String]) -> Negations {
 
 fn touches(words: &[String], negated: &HashSet<String>) -> bool {
     words.iter().flat_map(|word| terms(word)).any(|term| negated.contains(&term))
+}
+
+/// Words that give what stands before and after them different parts to play.
+const PIVOTS: &[&str] = &["than", "before", "after", "to"];
+/// Terms after a pivot that belong to it.
+const SIDE: usize = 3;
+
+/// The two sides of a comparison, an order in time or a way "from ... to ..." change places.
+pub(super) fn swapped(claim: &str, whole: &str) -> Result<(), Refused> {
+    for (pivot, before, after) in sides(claim) {
+        for (_, was_before, was_after) in whole.lines().flat_map(sides).filter(|(other, _, _)| *other == pivot) {
+            let moved = |here: &[String], there: &[String], not: &[String]| {
+                here.iter().any(|term| there.contains(term) && !not.contains(term))
+            };
+            if moved(&after, &was_before, &was_after) && moved(&before, &was_after, &was_before) {
+                return Err(Refused::Turned);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Each pivot of a sentence with the terms before it and those close after it; "to" counts after "from" alone.
+fn sides(sentence: &str) -> Vec<(&'static str, Vec<String>, Vec<String>)> {
+    let words = plain_words(sentence);
+    let mut found = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let Some(pivot) = PIVOTS.iter().find(|pivot| *pivot == word) else { continue };
+        let before = words.get(..at).unwrap_or_default();
+        if *pivot == "to" && !before.iter().rev().take(4).any(|word| word == "from") {
+            continue;
+        }
+        let before = before.iter().flat_map(|word| terms(word)).collect();
+        let after = words.get(at + 1..).unwrap_or_default().iter().flat_map(|word| terms(word)).take(SIDE).collect();
+        found.push((*pivot, before, after));
+    }
+    found
 }
 
 /// One word between the same neighbours as in the source, but another word.
@@ -187,7 +253,9 @@ pub(super) fn replaced(claim: &str, whole: &str) -> Result<(), Refused> {
                 && sentence.iter().enumerate().any(|(j, other)| {
                     let left = j.checked_sub(1).and_then(|at| sentence.get(at));
                     let right = sentence.get(j + 1);
+                    // A word that the claim has elsewhere was moved, not replaced.
                     other != term
+                        && !ours.contains(other)
                         && match (before, after) {
                             (Some(b), Some(a)) => left == Some(b) && right == Some(a),
                             (Some(b), None) => {

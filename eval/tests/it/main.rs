@@ -10,5 +10,6 @@
 #[path = "../../../assistant/tests/it/fixture.rs"]
 #[allow(dead_code, reason = "the fixture serves more tests than these")]
 mod fixture;
+mod replies;
 mod reports;
 mod tenancy;

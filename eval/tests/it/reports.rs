@@ -23,7 +23,7 @@ about = "A <b>test</b>."
 "ours.mrr" = 0.99
 "#;
 
-fn ports(bench: &Bench) -> Ports {
+pub(crate) fn ports(bench: &Bench) -> Ports {
     let about = [("course".to_owned(), "bread".to_owned())].into_iter().collect();
     Ports {
         store: bench.store.clone(),
