@@ -8,6 +8,7 @@ export default defineConfig({
   plugins: [react()],
   // Data addresses are not allowed for fonts by the content security policy.
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 900 },
-  server: { proxy: { "/api": server } },
+  // The server refuses writes of another origin; the browser knows this host.
+  server: { proxy: { "/api": { target: server, changeOrigin: false } } },
   test: { include: ["src/**/*.test.ts"] },
 });

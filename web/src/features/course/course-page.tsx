@@ -1,9 +1,28 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Link, useParams } from "react-router";
-import { api, take } from "../../api/client";
+import { api, take, type Schemas } from "../../api/client";
 import { Problem, Waiting } from "../../ui/state";
 import { NextSteps } from "./next-steps";
+
+interface Group {
+  id: string;
+  /** Nothing for modules that only repeat the title of their one lesson. */
+  title: string | null;
+  lessons: Schemas["LessonSummary"][];
+}
+
+function grouped(modules: { id: string; attributes: Schemas["ModuleAttributes"] }[]): Group[] {
+  const groups: Group[] = [];
+  for (const { id, attributes } of modules) {
+    const { title, lessons } = attributes;
+    const only = lessons.length === 1 && lessons[0]?.title === title;
+    const last = groups.at(-1);
+    if (only && last?.title === null) last.lessons.push(...lessons);
+    else groups.push({ id, title: only ? null : title, lessons: [...lessons] });
+  }
+  return groups;
+}
 
 const KINDS: Record<string, string> = { VIDEO: "Video", DOCUMENT: "Text", INTERACTIVE: "Package", QUIZ: "Quiz" };
 
@@ -48,11 +67,11 @@ export function CoursePage() {
         <p className="empty">This course has no lessons yet. They appear here when its first content is ingested.</p>
       ) : null}
       <ol className="modules">
-        {modules.map(({ id, attributes }) => (
+        {grouped(modules).map(({ id, title, lessons }) => (
           <li key={id}>
-            <h3>{attributes.title}</h3>
+            {title ? <h3>{title}</h3> : null}
             <ol>
-              {attributes.lessons.map((lesson) => (
+              {lessons.map((lesson) => (
                 <li key={lesson.id}>
                   <Link to={`lessons/${lesson.id}`}>
                     <span>{lesson.title}</span>
