@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum/target
 DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/lyceum/demo
 LYCEUM := $(CARGO_TARGET_DIR)/debug/lyceum
 
-.PHONY: help run bin test test-long audit fmt lint setup setup-test openapi
+.PHONY: help run bin web test test-long audit fmt lint setup setup-test openapi
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,7 +16,10 @@ setup: ## check the machine for what `make run` needs; install it as root, or pr
 setup-test: ## the same for `make test`
 	@scripts/setup.sh test
 
-bin: setup ## build the binary, fetch the embedding model, print the binary's path last
+web: ## build the browser client into web/dist (needs Node.js 20.19 or newer; without it this says so)
+	@scripts/web.sh build
+
+bin: setup web ## build the binary, fetch the embedding model, print the binary's path last
 	@cargo build --locked --workspace --bin lyceum 1>&2
 	@$(LYCEUM) model pull 1>&2 || echo "No embedding model: keyword search only. Try again with: $(LYCEUM) model pull" 1>&2
 	@echo $(LYCEUM)

@@ -30,6 +30,8 @@ if [ "$goal" = test ]; then
   need ffprobe ffmpeg
   need python3 python3
   need pip3 python3-pip
+  # The journeys of the browser client; elsewhere than on Debian any Chromium in the path does.
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then need chromium chromium; fi
   cargo fmt --version >/dev/null 2>&1 || { say "rustfmt is missing: rustup component add rustfmt"; exit 1; }
   cargo clippy --version >/dev/null 2>&1 || { say "clippy is missing: rustup component add clippy"; exit 1; }
 fi
@@ -55,4 +57,5 @@ fi
 if [ "$goal" = run ]; then
   command -v ffprobe >/dev/null || say "optional: ffmpeg is missing; the duration of videos is read by our own reader (sudo apt-get install ffmpeg)"
   python3 -m pip --version >/dev/null 2>&1 || say "optional: python3 with pip is missing; the embedding model runs in candle, about three times slower than ONNX Runtime (sudo apt-get install python3 python3-pip)"
+  command -v npm >/dev/null || say "optional: Node.js 20.19 or newer is missing; the binary then has no pages for browsers (https://nodejs.org)"
 fi

@@ -39,6 +39,7 @@ trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
 
 prune
 step format cargo fmt --all --check
+step web scripts/web.sh test
 step lints cargo clippy --workspace --all-targets --locked -- -D warnings
 step model model
 step database database

@@ -18,6 +18,10 @@ use crate::error::{ApiError, TIMEOUT, UNSUPPORTED_VERSION, of_status};
 use crate::extract::Caller;
 use crate::once;
 
+/// Marks a page for people that says itself what is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rendered;
+
 /// SAFETY A8, with what the documentation page needs of it.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:; \
                    media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; \
@@ -54,6 +58,7 @@ async fn trace(State(app): State<App>, mut request: Request, next: Next) -> Resp
     app.metrics.end(running, &method, route, status, started.elapsed());
     let mut response = match response.extensions().get::<ApiError>() {
         Some(error) => error.render(&trace_id),
+        None if response.extensions().get::<Rendered>().is_some() => response,
         // An answer that no handler made: no such route, a wrong method, a body that is too large.
         None if (status.is_client_error() || status.is_server_error()) && !is_json(response.headers()) => {
             let allow = response.headers().get(header::ALLOW).cloned();

@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use routes::Entry;
+pub use routes::client::client_is_built;
 
 /// The opened ports that the API works with.
 #[derive(Clone)]

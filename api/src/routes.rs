@@ -14,6 +14,7 @@ use crate::layer;
 
 mod assessment;
 mod audit;
+pub(crate) mod client;
 mod content;
 mod course;
 mod docs;
@@ -95,6 +96,8 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/health/ready", A::Health, about("Says whether requests can be served").text(), health::ready);
     routes.add(GET, "/health/startup", A::Health, about("Says whether the start is over").text(), health::ready);
     routes.add(GET, "/openapi.json", A::Docs, about("This description").text(), docs::openapi);
+    routes.add(GET, "/", A::Docs, about("Leads to the browser client").text(), client::index);
+    routes.add(GET, "/app/{*file}", A::Docs, about("Pages and files of the browser client").text(), client::file);
     routes.add(GET, "/docs", A::Docs, about("The documentation page").text(), docs::index);
     routes.add(GET, "/docs/{*file}", A::Docs, about("Files of the documentation page").text(), docs::file);
     routes.add(POST, "/api/v1/auth/login", A::Login, about("Opens a login").body::<session::Login>().one::<session::TokenAttributes>(), session::login);
@@ -111,6 +114,7 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/courses/{id}/content", A::ReadPublished, about("Lists the lessons of a course in order").many::<content::LessonAttributes>(), content::of_course);
     routes.add(GET, "/api/v1/courses/{id}/search", A::ReadPublished, about("Searches the content of a course").query(search::QUERY).many::<search::HitAttributes>(), search::search);
     routes.add(GET, "/api/v1/content/{id}", A::ReadPublished, about("Reads a lesson with its text").one::<content::ContentAttributes>(), content::get);
+    routes.add(GET, "/api/v1/content/{id}/source", A::ReadPublished, about("Reads the document behind a lesson as it was fetched: Markdown, captions; takes ranges").bytes(), content::source);
     routes.add(GET, "/api/v1/content/{id}/media", A::ReadPublished, about("Plays a lesson's recording or document; takes ranges").bytes(), content::media);
     routes.add(POST, "/api/v1/courses/{id}/tutor/messages", A::TutorChat, about("Asks the tutor; with Accept: text/event-stream the answer is streamed").body::<tutor::Question>().created::<tutor::AnswerAttributes>(), tutor::ask);
     routes.add(GET, "/api/v1/courses/{id}/tutor/messages/stream", A::TutorChat, about("Streams an answer: citation, delta, done; resumes by Last-Event-ID").query(tutor::STREAM_QUERY).stream(), tutor::stream);

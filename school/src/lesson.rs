@@ -107,6 +107,19 @@ impl Lessons<'_> {
         Ok((institution, found.map(typed)))
     }
 
+    /// The document behind a lesson as it was fetched, and the institution that it belongs to.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn source(&self, actor: &Actor, id: LessonId) -> Result<(InstitutionId, Option<BlobRef>)> {
+        let content = self.get(actor, id).await?;
+        let institution = content.lesson.institution_id;
+        let Some(sha256) = content.shown.map(|shown| shown.blob_sha256) else { return Ok((institution, None)) };
+        let found =
+            self.school.read(move |tx| Box::pin(async move { sql::blob::get(tx, institution, &sha256).await })).await?;
+        Ok((institution, found))
+    }
+
     async fn note(&self, actor: &Actor, course: &Course, audited: bool) -> Result<()> {
         let subject = format!("course:{}", course.id);
         self.school.note_access(actor, audited, course.institution_id, Action::ReadPublished, subject).await

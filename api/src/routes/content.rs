@@ -148,3 +148,14 @@ pub(super) async fn media(
     let blob = blob.ok_or_else(|| Error::not_found("media of content", id))?;
     media::serve(&app.ports.blobs, institution, &blob, &headers).await
 }
+
+pub(super) async fn source(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<LessonId>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let (institution, blob) = app.ports.school.lesson().source(&caller.actor, id).await?;
+    let blob = blob.ok_or_else(|| Error::not_found("source of content", id))?;
+    media::serve(&app.ports.blobs, institution, &blob, &headers).await
+}
