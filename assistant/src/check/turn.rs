@@ -154,7 +154,8 @@ impl Negations {
         for ours in self.following.iter().filter(plain) {
             for pair in theirs.following.iter().filter_map(|terms| terms.get(..REACH)) {
                 let mut rest = ours.iter();
-                if pair.iter().all(|term| rest.any(|other| other == term)) {
+                // The word right after the negator is the same: only what follows it was set apart.
+                if ours.first() == pair.first() && pair.iter().all(|term| rest.any(|other| other == term)) {
                     for between in ours.iter().take(REACH).filter(|term| !pair.contains(term)) {
                         self.negated.remove(between);
                     }
@@ -179,7 +180,8 @@ fn negations(words: &[String]) -> Negations {
         if NEGATORS.contains(&word.as_str()) && !only {
             found.count += 1;
             let after = words.get(i + 1..).unwrap_or_default();
-            found.following.push(after.iter().flat_map(|word| terms(word)).take(NEAR).collect());
+            let after = after.iter().take_while(|word| !NEGATORS.contains(&word.as_str()));
+            found.following.push(after.flat_map(|word| terms(word)).take(NEAR).collect());
             reach = REACH;
             continue;
         }
