@@ -15,6 +15,7 @@ mod error;
 pub mod extract;
 mod gate;
 mod generate;
+pub mod grade;
 mod models;
 pub mod prompt;
 pub mod quiz;

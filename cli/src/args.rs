@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod grade;
 mod learning;
 mod quiz;
 
+pub(crate) use grade::GradeCommand;
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 pub(crate) use quiz::QuizCommand;
 
@@ -114,6 +116,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz list --course intro --state draft\n  lyceum quiz approve ID ID\n  lyceum quiz create --course intro --title \"Week 1\" --questions ID,ID --publish\n  lyceum --as ann quiz take QUIZ"
     )]
     Quiz(QuizCommand),
+    /// Grading: proposals for short answers
+    #[command(subcommand, after_help = "Examples:\n  lyceum grade propose --items answers.jsonl --json")]
+    Grade(GradeCommand),
     /// Check the invariants of everything stored
     Verify,
     /// Vector index: reconcile with the rows, or rebuild from them

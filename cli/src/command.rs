@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod enrol;
 pub(crate) mod eval;
+pub(crate) mod grade;
 pub(crate) mod index;
 pub(crate) mod ingest;
 pub(crate) mod institution;
@@ -112,7 +113,10 @@ pub(crate) fn needs_school(command: &Command) -> bool {
     if let Command::Serve(serve) = command {
         return serve.role != ServeRole::Worker;
     }
-    !matches!(command, Command::Doctor | Command::Model(_) | Command::Config(_) | Command::ExportOpenapi)
+    !matches!(
+        command,
+        Command::Doctor | Command::Model(_) | Command::Config(_) | Command::Grade(_) | Command::ExportOpenapi
+    )
 }
 
 /// What a verb reads from standard input.
@@ -165,6 +169,7 @@ pub(crate) async fn run_alone(cli: &Cli, data_dir: &Path, config: &Config, out: 
         Command::Model(command) => model::run(command, config, cli.dry_run, out).await,
         Command::Serve(arguments) => serve::work(config, arguments, out).await,
         Command::Config(command) => show_config(command, config, out),
+        Command::Grade(command) => grade::run(command, out),
         Command::ExportOpenapi => {
             out.line(api::openapi_json());
             Ok(OK)
@@ -250,7 +255,12 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Verify => verify::run(context).await,
         Command::Index(command) => index::run(context, command).await,
         Command::Eval(command) => eval::run(context, command).await,
-        Command::Demo(_) | Command::Doctor | Command::Model(_) | Command::Config(_) | Command::ExportOpenapi => {
+        Command::Demo(_)
+        | Command::Doctor
+        | Command::Model(_)
+        | Command::Config(_)
+        | Command::Grade(_)
+        | Command::ExportOpenapi => {
             Err(Failure::new(FAILED, "this verb does not run in a school that another process owns"))
         }
     }
