@@ -45,4 +45,5 @@ step model model
 step database database
 export LYCEUM_TEST_PROMISED=$promised
 step suites cargo test --workspace --lib --bins --tests --locked --no-fail-fast
+step journeys scripts/e2e.sh
 printf '\nall steps: %d s\n' "$SECONDS"
