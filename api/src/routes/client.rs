@@ -48,7 +48,8 @@ pub(super) async fn file(Path(path): Path<String>, headers: HeaderMap) -> ApiRes
     // The name of an asset carries the hash of its content.
     let kept = if asset { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { found.data.into_owned().into_response() };
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { found.data.into_owned().into_response() };
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(name)));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));

@@ -36,7 +36,11 @@ fn rows() -> Vec<Row> {
                 path: record[1].into(),
                 state: record[2].into(),
                 // Without the built client its pages say so.
-                ok: if record[1] == *"/app/{*file}" && !api::client_is_built() { 503 } else { record[3].parse().unwrap() },
+                ok: if record[1] == *"/app/{*file}" && !api::client_is_built() {
+                    503
+                } else {
+                    record[3].parse().unwrap()
+                },
                 cells: record.iter().skip(5).map(str::to_owned).collect(),
             }
         })
