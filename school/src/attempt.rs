@@ -1,9 +1,9 @@
-//! Taking a quiz: the server's clock, autosave, scoring, results, and the ladder of hints.
+//! Taking a quiz: the server's clock, autosave, scoring and results.
 
-use domain::assessment::{Assessment, Attempt, unlocked};
+use domain::assessment::{Assessment, Attempt};
 use domain::course::Course;
 use domain::policy::{Action, Actor, Subject};
-use domain::question::{Asked, Question, Response, Score};
+use domain::question::{Asked, Response, Score};
 use domain::{AssessmentId, AttemptId, Error, ErrorKind, Micros, QuestionId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,14 +16,16 @@ use store::sql::{self};
 use crate::unit::{announce, record};
 use crate::{Result, School, access};
 
+mod hint;
+
+pub use hint::{Hint, NO_HINT_YET};
+
 /// The time is over, or the attempt was submitted.
 pub const ATTEMPT_OVER: &str = "ATTEMPT_OVER";
 /// The quiz takes no attempts now.
 pub const NOT_OPEN: &str = "ASSESSMENT_NOT_OPEN";
 /// No attempt is left.
 pub const NO_ATTEMPT_LEFT: &str = "NO_ATTEMPT_LEFT";
-/// A hint was asked for before any answer was tried.
-pub const NO_HINT_YET: &str = "NO_HINT_YET";
 /// Longest text of an answer, characters.
 const LONGEST: usize = 20_000;
 
@@ -90,16 +92,6 @@ pub struct Feedback {
     pub rationales: Vec<(String, String)>,
     /// The passage that it rests on.
     pub source: Option<domain::question::Source>,
-}
-
-/// A rung of the ladder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Hint {
-    /// 0 a nudge, 1 the place, 2 a worked part, 3 the answer.
-    pub rung: i64,
-    /// The hint.
-    pub text: String,
 }
 
 impl Attempts<'_> {
@@ -202,7 +194,8 @@ impl Attempts<'_> {
                 Box::pin(async move {
                     let (attempt, quiz) = own(tx, actor, id).await?;
                     let now = tx.now().await?;
-                    if !attempt.takes_answers(now) {
+                    // Closing a quiz ends every attempt at it: its keys may be told from then on.
+                    if !attempt.takes_answers(now) || (quiz.state == "closed" && !attempt.preview) {
                         return Err(over(&attempt).into());
                     }
                     let missing = || Error::not_found("question", question);
@@ -274,12 +267,16 @@ impl Attempts<'_> {
                     };
                     let now = tx.now().await?;
                     let mut outcomes = Vec::new();
-                    for attempt in sql::attempt::list(tx, quiz.institution_id, quiz.id, user).await? {
+                    let all = sql::attempt::list(tx, quiz.institution_id, quiz.id, user).await?;
+                    let being_taken = all.iter().any(|attempt| attempt.takes_answers(now));
+                    for attempt in all {
                         if attempt.state == "submitted" {
                             let told = match user {
                                 // Who reads grades need not be one who may read keys.
                                 None if !reads_keys => Told::Marks,
                                 None => Told::All,
+                                // The keys of the first attempt would serve the second.
+                                Some(_) if being_taken && quiz.released(now) => Told::Marks,
                                 Some(_) if attempt.preview || quiz.released(now) => Told::All,
                                 Some(_) => Told::Nothing,
                             };
@@ -293,80 +290,6 @@ impl Attempts<'_> {
         self.school.note_access(actor, audited, institution, Action::GradeRead, format!("assessment:{id}")).await?;
         Ok(found)
     }
-
-    /// The highest hint that wrong answers and days have unlocked. While the question is being taken the
-    /// answer stays closed.
-    ///
-    /// # Errors
-    /// Not found, or no answer was tried yet.
-    pub async fn hint(&self, actor: &Actor, id: QuestionId) -> Result<Hint> {
-        let acting = actor.clone();
-        self.school
-            .read(move |tx| {
-                Box::pin(async move {
-                    let missing =
-                        || if acting.is_guest() { access::log_in() } else { Error::not_found("question", id) };
-                    let (question, course) = crate::question::find(tx, &acting, id).await?;
-                    let user = acting.user_id.ok_or_else(missing)?;
-                    let subject = Subject { user: Some(user), ..crate::course::subject(&course) };
-                    access::hidden(&acting, Action::AttemptTake, &subject, missing)?;
-                    access::hidden(&acting, crate::course::read(&course), &subject, missing)?;
-                    if question.state != domain::question::State::Live {
-                        return Err(missing().into());
-                    }
-                    let now = tx.now().await?;
-                    let institution = course.institution_id;
-                    let wrong = sql::attempt::wrong(tx, institution, user, id).await?;
-                    let (count, first) = wrong.map_or((0, None), |(count, first)| (count, Some(first)));
-                    let mut rung = unlocked(count, first, now);
-                    if access::may(&acting, Action::AttemptTake, &crate::course::subject(&course)) {
-                        // Whoever gets previews reads the bank, and sees what its learners will.
-                        rung = domain::assessment::RUNGS;
-                    }
-                    if sql::attempt::is_being_taken(tx, institution, user, id).await? {
-                        rung = rung.min(domain::assessment::RUNGS - 1);
-                    }
-                    if rung < 0 {
-                        let message = "try it first: hints begin after a wrong answer";
-                        return Err(Error::new(ErrorKind::Conflict, message).with_code(NO_HINT_YET).into());
-                    }
-                    Ok(Hint { rung, text: rung_text(&question, rung) })
-                })
-            })
-            .await
-    }
-}
-
-/// The text of a rung. Only the last one tells the key.
-fn rung_text(question: &Question, rung: i64) -> String {
-    let draft = &question.draft;
-    let key = draft.body.key();
-    let written = usize::try_from(rung).ok().and_then(|rung| draft.hints.get(rung));
-    if rung < domain::assessment::RUNGS
-        && let Some(hint) = written.filter(|hint| !tells(hint, &key))
-    {
-        return hint.clone();
-    }
-    let headings = draft.source.as_ref().map(|source| source.heading_path.join(" > ")).unwrap_or_default();
-    match (rung, &draft.source) {
-        (0, _) => "Read the question once more: which word of it decides? Say what it means before you answer.".into(),
-        (1, Some(source)) => format!("Look at \"{headings}\" in {}.", source.source_path),
-        (2, Some(source)) => format!("The course says: \"{}\"", hide(&source.quote, &key)),
-        (3, _) => format!("The answer: {}.", key.join("; ")),
-        _ => "There is no more than the lesson itself: read it again from its start.".into(),
-    }
-}
-
-fn tells(text: &str, key: &[String]) -> bool {
-    let text = text.to_lowercase();
-    key.iter().any(|part| !part.is_empty() && text.contains(&part.to_lowercase()))
-}
-
-/// The quote with what the key says left out, word by word.
-fn hide(quote: &str, key: &[String]) -> String {
-    let stems: std::collections::HashSet<String> = key.iter().flat_map(|part| domain::text::terms(part)).collect();
-    let hidden = |word: &str| domain::text::terms(word).iter().any(|term| stems.contains(term));
-    quote.split(' ').map(|word| if hidden(word) { "____" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 /// The quiz, if the caller may take it now: learners who are enrolled, instructors as a preview.

@@ -164,6 +164,10 @@ impl Questions<'_> {
                         );
                         return Err(Error::new(ErrorKind::Conflict, message).with_code(WRONG_STATE).into());
                     }
+                    if next == State::Retired && sql::question::is_asked(tx, course.institution_id, id).await? {
+                        let message = "a published quiz asks this question; close the quiz first";
+                        return Err(Error::new(ErrorKind::Conflict, message).with_code(IN_USE).into());
+                    }
                     let from = question.version;
                     question.version += 1;
                     question.state = next;
@@ -194,15 +198,6 @@ impl Questions<'_> {
         let used = bank.into_iter().filter(|question| question.state != State::Retired);
         let scope = store::Scope { institution, course, hidden: false };
         Ok((scope, used.map(|question| asked_text(&question.draft)).collect()))
-    }
-
-    /// The live questions of a course that a tutor must not answer: for the assistant, not for a reader.
-    ///
-    /// # Errors
-    /// The database is gone.
-    pub async fn closed_to_tutor(&self, scope: &store::Scope) -> Result<Vec<Question>> {
-        let (institution, course) = (scope.institution, scope.course);
-        self.school.read(move |tx| Box::pin(sql::question::live(tx, institution, course))).await
     }
 }
 

@@ -39,7 +39,8 @@ impl State {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// Whether a question may go from here to `next`. Nothing goes live unreviewed.
+    /// Whether a question may go from here to `next`. Nothing goes live unreviewed, and what was
+    /// answered once never changes: a retired question stays as it is.
     #[must_use]
     pub fn may_become(self, next: Self) -> bool {
         matches!(
@@ -47,7 +48,6 @@ impl State {
             (Self::Draft | Self::Live, Self::Reviewed)
                 | (Self::Reviewed, Self::Live | Self::Draft)
                 | (Self::Draft | Self::Reviewed | Self::Live, Self::Retired)
-                | (Self::Retired, Self::Draft)
         )
     }
 }

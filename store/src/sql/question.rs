@@ -1,7 +1,7 @@
 //! Rows of `questions`.
 
 use domain::question::{Question, State};
-use domain::{CourseId, InstitutionId, QuestionId, UserId};
+use domain::{CourseId, InstitutionId, Micros, QuestionId, UserId};
 
 use crate::db::{Row, Tx, args, json};
 use crate::error::{Error, Result};
@@ -114,7 +114,7 @@ pub async fn update(
     let changed = tx
         .exec(
             "UPDATE questions SET version = $4, state = $5, type = $6, draft = $7, \
-             reviewed_by = COALESCE($8, reviewed_by), updated_at = $9 \
+             reviewed_by = CASE WHEN $5 = 'draft' THEN NULL ELSE COALESCE($8, reviewed_by) END, updated_at = $9 \
              WHERE institution_id = $1 AND id = $2 AND version = $3",
             args![
                 institution,
@@ -130,4 +130,25 @@ pub async fn update(
         )
         .await?;
     Ok(changed > 0)
+}
+
+/// Whether a published quiz asks this question.
+///
+/// # Errors
+/// The database refuses.
+pub async fn is_asked(tx: &mut Tx, institution: InstitutionId, id: QuestionId) -> Result<bool> {
+    let sql = "SELECT a.id FROM assessments a JOIN assessment_items i ON i.assessment_id = a.id \
+               WHERE a.institution_id = $1 AND i.question_id = $2 AND a.state = 'published'";
+    Ok(tx.row(sql, args![institution, id]).await?.is_some())
+}
+
+/// Whether a published quiz with this question withholds its key at `now`.
+///
+/// # Errors
+/// The database refuses.
+pub async fn is_withheld(tx: &mut Tx, institution: InstitutionId, id: QuestionId, now: Micros) -> Result<bool> {
+    let sql = "SELECT a.id FROM assessments a JOIN assessment_items i ON i.assessment_id = a.id \
+               WHERE a.institution_id = $1 AND i.question_id = $2 AND a.state = 'published' AND (a.feedback = 'never' \
+               OR (a.feedback = 'after_close' AND (a.closes_at IS NULL OR a.closes_at > $3)))";
+    Ok(tx.row(sql, args![institution, id, now]).await?.is_some())
 }

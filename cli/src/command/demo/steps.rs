@@ -62,7 +62,8 @@ pub(crate) async fn kill_in_the_middle(
     if let Some(stderr) = child.stderr.take() {
         let mut lines = BufReader::new(stderr).lines();
         while let Some(line) = lines.next_line().await? {
-            if let Some((name, _)) = line.split_once(':') {
+            // Without a terminal a stage begins with a line that begins with its name.
+            if let Some(name) = line.split_whitespace().next() {
                 stage = name.to_owned();
             }
             if stage == "embed" || stage == "index" {
