@@ -202,7 +202,11 @@ fn held(passage: &Passage, at: usize, item: WireItem, known: &[HashSet<String>],
     let key = carried(&right.text, &item.stem, quote);
     let wrong = item.options.iter().filter(|option| !std::ptr::eq(*option, right));
     let rival = wrong.map(|option| carried(&option.text, &item.stem, quote)).fold(0.0, f64::max);
-    if key < CARRIED || rival > key || rival >= 1.0 && key < 1.0 {
+    let elsewhere = item.options.iter().filter(|option| !std::ptr::eq(*option, right)).any(|option| {
+        carried(&option.text, &item.stem, quote) >= key
+            && asked_beside(&option.text, &item.stem, quote) > asked_beside(&right.text, &item.stem, quote)
+    });
+    if key < CARRIED || rival > key || rival >= 1.0 && key < 1.0 || elsewhere {
         return Err(Rejected::WrongKey);
     }
     let about = text::terms(&right.text).join(" ");
@@ -323,6 +327,23 @@ fn carried(option: &str, stem: &str, quote: &str) -> f64 {
         (own.iter().filter(|term| said.contains(**term)).count(), own.len())
     };
     held as f64 / count as f64
+}
+
+/// How many of the stem's words stand in the clause that holds most of an option: "sixteen bits give ..., twenty-four
+/// bits give ..." holds both numbers, and only one of them beside what is asked.
+fn asked_beside(option: &str, stem: &str, quote: &str) -> usize {
+    let asked: HashSet<String> = text::terms(stem).into_iter().collect();
+    let own: Vec<String> = text::terms(option).into_iter().filter(|term| !asked.contains(term)).collect();
+    // A comma within a number does not end a clause.
+    let clauses = quote.split(", ");
+    let held = |clause: &str| -> (usize, usize) {
+        let held: HashSet<String> = text::terms(clause).into_iter().collect();
+        (
+            own.iter().filter(|term| held.contains(*term)).count(),
+            asked.iter().filter(|term| held.contains(*term)).count(),
+        )
+    };
+    clauses.map(held).max().map_or(0, |(_, beside)| beside)
 }
 
 /// Asks twice without the key, over two orders of the options; `None` when both name the key.
