@@ -53,7 +53,8 @@ impl Live {
         let draft = question.draft;
         let mut stem = draft.stem.clone();
         if let Body::Cloze(body) = &draft.body {
-            stem = format!("{stem} {}", body.parts.join(" "));
+            // What it asks stands around the gap; "fill the gap" stands in every one.
+            stem = body.parts.join(" ");
         }
         // A verdict, an order or pairs are no words that a sentence could tell by holding them.
         let key = match &draft.body {

@@ -31,7 +31,9 @@ impl Tutors<'_> {
         let hint = match self.school.attempt().hint(actor, question).await {
             Ok(hint) => hint.text,
             // Not one's own to take, or not tried yet: the place to begin is the quiz.
-            Err(error) if error.kind == ErrorKind::Conflict => format!("{}.", error.message),
+            Err(error) if error.kind == ErrorKind::Conflict => {
+                "Try it first: hints begin after a wrong answer.".to_owned()
+            }
             Err(error) if error.kind == ErrorKind::Internal => return Err(error),
             Err(_) => return Ok(answer),
         };
