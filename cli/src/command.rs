@@ -171,7 +171,7 @@ pub(crate) async fn run_alone(cli: &Cli, data_dir: &Path, config: &Config, out: 
         Command::Config(command) => show_config(command, config, out),
         Command::Grade(command) => grade::run(command, out),
         Command::ExportOpenapi => {
-            out.line(api::openapi_json());
+            out.line(api::openapi_json().trim_end());
             Ok(OK)
         }
         _ => Err(Failure::new(FAILED, "this verb needs a school")),
