@@ -25,6 +25,13 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("jobs", "id"),
     ("events", "event_id"),
     ("processed_events", "event_id"),
+    ("questions", "id"),
+    ("assessments", "id"),
+    ("assessment_items", "question_id"),
+    ("attempts", "id"),
+    ("responses", "attempt_id"),
+    ("hint_states", "question_id"),
+    ("prerequisites", "lesson_id"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -58,6 +65,17 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("scope_gates", "course_id", "courses", "id"),
     ("events", "course_id", "courses", "id"),
     ("processed_events", "event_id", "events", "event_id"),
+    ("questions", "course_id", "courses", "id"),
+    ("assessments", "course_id", "courses", "id"),
+    ("assessment_items", "assessment_id", "assessments", "id"),
+    ("assessment_items", "question_id", "questions", "id"),
+    ("attempts", "assessment_id", "assessments", "id"),
+    ("attempts", "user_id", "users", "id"),
+    ("responses", "attempt_id", "attempts", "id"),
+    ("responses", "question_id", "questions", "id"),
+    ("hint_states", "user_id", "users", "id"),
+    ("hint_states", "question_id", "questions", "id"),
+    ("prerequisites", "course_id", "courses", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {

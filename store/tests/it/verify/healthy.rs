@@ -145,9 +145,47 @@ pub(super) async fn plant(store: &Store, slug: &'static str) -> Healthy {
         "INSERT INTO scope_gates (course_id, model, institution_id, fingerprint, calibration, created_at) VALUES ('{course}', 'm1', '{institution}', 'f', '{{}}', 1)"
     );
     execute(store, &gate).await.unwrap();
+    for sql in quiz(institution, course, user) {
+        execute(store, &sql).await.unwrap();
+    }
     jobs(store, institution).await;
     settle(store).await;
     healthy
+}
+
+/// A question, the quiz that asks it, an attempt with a response, a hint, and a prerequisite.
+fn quiz(institution: InstitutionId, course: CourseId, user: UserId) -> [String; 7] {
+    let [question, assessment, attempt, lesson, needs] = std::array::from_fn(|_| uuid::Uuid::now_v7().to_string());
+    [
+        format!(
+            "INSERT INTO questions (id, institution_id, course_id, version, state, type, draft, created_at, updated_at)
+             VALUES ('{question}', '{institution}', '{course}', 1, 'live', 'essay', '{{}}', 1, 1)"
+        ),
+        format!(
+            "INSERT INTO assessments (id, institution_id, course_id, title, state, feedback, created_at, updated_at)
+             VALUES ('{assessment}', '{institution}', '{course}', 'Quiz', 'published', 'never', 1, 1)"
+        ),
+        format!(
+            "INSERT INTO assessment_items (assessment_id, institution_id, question_id, position, points)
+             VALUES ('{assessment}', '{institution}', '{question}', 0, 1)"
+        ),
+        format!(
+            "INSERT INTO attempts (id, institution_id, course_id, assessment_id, user_id, preview, state, seed, started_at,
+               needs_person) VALUES ('{attempt}', '{institution}', '{course}', '{assessment}', '{user}', FALSE, 'open', 1, 1, FALSE)"
+        ),
+        format!(
+            "INSERT INTO responses (attempt_id, institution_id, question_id, question_version, seq, response, saved_at)
+             VALUES ('{attempt}', '{institution}', '{question}', 1, 1, '{{}}', 1)"
+        ),
+        format!(
+            "INSERT INTO hint_states (user_id, institution_id, question_id, wrong, first_wrong_at)
+             VALUES ('{user}', '{institution}', '{question}', 1, 1)"
+        ),
+        format!(
+            "INSERT INTO prerequisites (institution_id, course_id, lesson_id, needs_id, required, created_at)
+             VALUES ('{institution}', '{course}', '{lesson}', '{needs}', TRUE, 1)"
+        ),
+    ]
 }
 
 fn learner(id: UserId, institution: InstitutionId, name: &str) -> String {
