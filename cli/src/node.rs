@@ -45,7 +45,8 @@ pub(crate) struct Node {
     /// Ends the queue and the socket; forwarded commands end by themselves.
     pub(crate) shutdown: CancellationToken,
     socket: PathBuf,
-    _owner: Owner,
+    /// The lock of the data directory, until the close.
+    owner: std::sync::Mutex<Option<Owner>>,
 }
 
 impl Node {
@@ -110,7 +111,7 @@ impl Node {
             tasks,
             shutdown,
             socket,
-            _owner: owner,
+            owner: std::sync::Mutex::new(Some(owner)),
         });
         node.listen()?;
         Ok(node)
@@ -173,6 +174,10 @@ impl Node {
             tracing::warn!("work was still running after {} s; its leases end by themselves", DRAIN.as_secs());
         }
         self.store.close().await;
+        // Given back here and not with the last reference: the same process may open the school again.
+        if let Ok(mut owner) = self.owner.lock() {
+            owner.take();
+        }
     }
 }
 
