@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+pub use domain::grade::{Evidence, Flag};
 use domain::injection::instruction_like;
 use domain::text::{invisible, is_stop_word, sentences, terms, words};
 use serde::{Deserialize, Serialize};
@@ -43,30 +44,6 @@ pub struct Graded {
     pub score: f64,
 }
 
-/// Why a person should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Flag {
-    /// Reads like an order to a model.
-    Instruction,
-    /// Holds characters that show nothing.
-    HiddenText,
-    /// Says little beyond the question.
-    CopiedQuestion,
-    /// Gives the reference word for word.
-    CopiedReference,
-    /// Key words without a sentence.
-    KeywordList,
-    /// Says "not" where the reference does not, or the other way round.
-    Negation,
-    /// Has other numbers than the reference.
-    Numbers,
-    /// Nothing to judge.
-    Empty,
-    /// Weak, or flagged for another reason.
-    NeedsLook,
-}
-
 /// How far a criterion is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,17 +54,6 @@ pub enum Level {
     Partial,
     /// Not met.
     NotMet,
-}
-
-/// A span of the answer: byte offsets whose bytes equal the quote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Evidence {
-    /// First byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-    /// The bytes between.
-    pub quote: String,
 }
 
 /// One criterion, judged.

@@ -12,6 +12,7 @@ pub mod document;
 pub mod enrollment;
 pub mod error;
 pub mod event;
+pub mod grade;
 pub mod id;
 pub mod ingestion;
 pub mod injection;
