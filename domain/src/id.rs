@@ -69,6 +69,14 @@ ids! {
     AssessmentId,
     /// One try of a learner at a quiz.
     AttemptId,
+    /// A text that a learner handed in and a person has to judge.
+    SubmissionId,
+    /// A proposal for a submission.
+    ProposalId,
+    /// A grade of a submission.
+    GradeId,
+    /// A learner's appeal against a released grade.
+    AppealId,
 }
 
 impl ChunkId {

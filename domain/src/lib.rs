@@ -5,7 +5,9 @@
 
 #![warn(missing_docs)]
 
+pub mod appeal;
 pub mod assessment;
+pub mod calibration;
 pub mod chunk;
 pub mod course;
 pub mod document;
@@ -22,6 +24,8 @@ pub mod locator;
 pub mod policy;
 pub mod question;
 pub mod recommendation;
+pub mod rubric;
+pub mod submission;
 pub mod text;
 pub mod tutor;
 pub mod user;

@@ -89,6 +89,20 @@ actions! {
     AssessmentPublish = "assessment.publish",
     /// Take a quiz: oneself, or as a preview that never counts.
     AttemptTake = "attempt.take",
+    /// Read what was handed in.
+    SubmissionRead = "submission.read",
+    /// Have a grade proposed.
+    GradePropose = "grade.propose",
+    /// Set a grade, or override one.
+    GradeSet = "grade.set",
+    /// Release a grade to the learner.
+    GradeRelease = "grade.release",
+    /// Read proposals and grades that are not released.
+    GradeDraftRead = "grade.read_unreleased",
+    /// Take grades out of the school as a file.
+    GradeExport = "grade.export",
+    /// Appeal against one's own grade.
+    AppealFile = "appeal.file",
     /// Read released grades and results.
     GradeRead = "grade.read",
     /// Read what is recommended: one's own, or figures over a course.

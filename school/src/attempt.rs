@@ -3,8 +3,8 @@
 use domain::assessment::{Assessment, Attempt};
 use domain::course::Course;
 use domain::policy::{Action, Actor, Subject};
-use domain::question::{Asked, Response, Score};
-use domain::{AssessmentId, AttemptId, Error, ErrorKind, Micros, QuestionId, UserId};
+use domain::question::{Asked, Response};
+use domain::{AssessmentId, AttemptId, Error, ErrorKind, Micros, QuestionId, SubmissionId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Tx;
@@ -13,10 +13,13 @@ use store::sql::event::NewEvent;
 use store::sql::institution::Owned;
 use store::sql::{self};
 
-use crate::unit::{announce, record};
+use crate::unit::announce;
 use crate::{Result, School, access};
 
 mod hint;
+mod score;
+
+use score::{Told, outcome, submit};
 
 pub use hint::{Hint, NO_HINT_YET};
 
@@ -24,6 +27,8 @@ pub use hint::{Hint, NO_HINT_YET};
 pub const ATTEMPT_OVER: &str = "ATTEMPT_OVER";
 /// The quiz takes no attempts now.
 pub const NOT_OPEN: &str = "ASSESSMENT_NOT_OPEN";
+/// The quiz asks for more than one text.
+pub const NOT_ONE_TEXT: &str = "NOT_ONE_TEXT";
 /// No attempt is left.
 pub const NO_ATTEMPT_LEFT: &str = "NO_ATTEMPT_LEFT";
 /// Longest text of an answer, characters.
@@ -103,56 +108,50 @@ impl Attempts<'_> {
         self.school
             .commit(actor, move |tx, actor| {
                 Box::pin(async move {
-                    let (quiz, course, user, preview) = takable(tx, actor, id).await?;
-                    let now = tx.now().await?;
-                    let earlier = sql::attempt::list(tx, quiz.institution_id, quiz.id, Some(user)).await?;
-                    if let Some(open) = earlier.iter().find(|attempt| attempt.state == "open") {
-                        if open.takes_answers(now) {
-                            return taking(tx, &quiz, open.clone(), now).await;
-                        }
-                        submit(tx, actor, &quiz, open.clone(), now).await?;
-                    }
-                    if !preview && !quiz.is_open(now) {
-                        let message = "this quiz takes no attempts now; look at its opening times";
-                        return Err(Error::new(ErrorKind::Conflict, message).with_code(NOT_OPEN).into());
-                    }
-                    let counted = earlier.iter().filter(|attempt| !attempt.preview).count();
-                    if let Some(allowed) = quiz.attempts_allowed
-                        && !preview
-                        && i64::try_from(counted).is_ok_and(|counted| counted >= allowed)
-                    {
-                        let message = format!("all {allowed} attempts are used");
-                        return Err(Error::new(ErrorKind::Conflict, message).with_code(NO_ATTEMPT_LEFT).into());
-                    }
-                    let attempt_id = AttemptId::fresh();
-                    let (high, low) = attempt_id.0.as_u64_pair();
-                    let attempt = Attempt {
-                        id: attempt_id,
-                        institution_id: quiz.institution_id,
-                        course_id: course.id,
-                        assessment_id: quiz.id,
-                        user_id: user,
-                        preview,
-                        state: "open".into(),
-                        seed: i64::from_be_bytes((high ^ low).to_be_bytes()),
-                        started_at: now,
-                        deadline: quiz.deadline(now),
-                        submitted_at: None,
-                        score: None,
-                        most: None,
-                        needs_person: false,
-                    };
-                    if !sql::attempt::insert(tx, &attempt).await? {
-                        // Another request of the same person began it at the same moment.
-                        let all = sql::attempt::list(tx, quiz.institution_id, quiz.id, Some(user)).await?;
-                        let open = all.into_iter().find(|attempt| attempt.state == "open");
-                        let open = open.ok_or_else(|| Error::new(ErrorKind::Conflict, "the attempt has just ended"))?;
-                        return taking(tx, &quiz, open, now).await;
-                    }
-                    let event = NewEvent::new("assessment.started", quiz.institution_id, attempt.id).course(course.id);
-                    let payload = json!({ "assessmentId": quiz.id, "preview": preview });
-                    announce(tx, actor, event.payload(payload)).await?;
+                    let (quiz, attempt, now) = begin(tx, actor, id).await?;
                     taking(tx, &quiz, attempt, now).await
+                })
+            })
+            .await
+    }
+
+    /// Hands in the one text that a quiz asks for: begins, saves and submits in one go.
+    ///
+    /// # Errors
+    /// Not found, not open now, no attempt left, or the quiz asks for more than this text.
+    pub async fn hand_in(
+        &self,
+        actor: &Actor,
+        id: AssessmentId,
+        question: QuestionId,
+        text: String,
+    ) -> Result<Option<SubmissionId>> {
+        let response = Response::Text { text };
+        check_length(&response)?;
+        self.school
+            .commit(actor, move |tx, actor| {
+                Box::pin(async move {
+                    let (quiz, attempt, now) = begin(tx, actor, id).await?;
+                    if quiz.items.len() != 1 || quiz.items.iter().any(|item| item.question != question) {
+                        let message = "this quiz asks for more than one text; begin an attempt and save each answer";
+                        return Err(Error::new(ErrorKind::Conflict, message).with_code(NOT_ONE_TEXT).into());
+                    }
+                    let missing = || Error::not_found("question", question);
+                    let asked = sql::question::get(tx, quiz.institution_id, question).await?.ok_or_else(missing)?;
+                    asked.draft.body.score(&response)?;
+                    let saved = Saved {
+                        question_id: question,
+                        question_version: asked.version,
+                        seq: now,
+                        response,
+                        saved_at: now,
+                        fraction: None,
+                    };
+                    sql::attempt::save(tx, quiz.institution_id, attempt.id, &saved).await?;
+                    let attempt = submit(tx, actor, &quiz, attempt, now).await?;
+                    let wanted = sql::submission::Wanted { attempt: Some(attempt.id), limit: 1, ..Default::default() };
+                    let found = sql::submission::list(tx, quiz.institution_id, quiz.course_id, &wanted).await?;
+                    Ok(found.first().map(|one| one.id))
                 })
             })
             .await
@@ -292,6 +291,60 @@ impl Attempts<'_> {
     }
 }
 
+/// Begins an attempt, or goes on with the open one.
+async fn begin(tx: &mut Tx, actor: &Actor, id: AssessmentId) -> store::Result<(Assessment, Attempt, Micros)> {
+    let (quiz, course, user, preview) = takable(tx, actor, id).await?;
+    let now = tx.now().await?;
+    let earlier = sql::attempt::list(tx, quiz.institution_id, quiz.id, Some(user)).await?;
+    if let Some(open) = earlier.iter().find(|attempt| attempt.state == "open") {
+        if open.takes_answers(now) {
+            return Ok((quiz, open.clone(), now));
+        }
+        submit(tx, actor, &quiz, open.clone(), now).await?;
+    }
+    if !preview && !quiz.is_open(now) {
+        let message = "this quiz takes no attempts now; look at its opening times";
+        return Err(Error::new(ErrorKind::Conflict, message).with_code(NOT_OPEN).into());
+    }
+    let counted = earlier.iter().filter(|attempt| !attempt.preview).count();
+    if let Some(allowed) = quiz.attempts_allowed
+        && !preview
+        && i64::try_from(counted).is_ok_and(|counted| counted >= allowed)
+    {
+        let message = format!("all {allowed} attempts are used");
+        return Err(Error::new(ErrorKind::Conflict, message).with_code(NO_ATTEMPT_LEFT).into());
+    }
+    let attempt_id = AttemptId::fresh();
+    let (high, low) = attempt_id.0.as_u64_pair();
+    let attempt = Attempt {
+        id: attempt_id,
+        institution_id: quiz.institution_id,
+        course_id: course.id,
+        assessment_id: quiz.id,
+        user_id: user,
+        preview,
+        state: "open".into(),
+        seed: i64::from_be_bytes((high ^ low).to_be_bytes()),
+        started_at: now,
+        deadline: quiz.deadline(now),
+        submitted_at: None,
+        score: None,
+        most: None,
+        needs_person: false,
+    };
+    if !sql::attempt::insert(tx, &attempt).await? {
+        // Another request of the same person began it at the same moment.
+        let all = sql::attempt::list(tx, quiz.institution_id, quiz.id, Some(user)).await?;
+        let open = all.into_iter().find(|attempt| attempt.state == "open");
+        let open = open.ok_or_else(|| Error::new(ErrorKind::Conflict, "the attempt has just ended"))?;
+        return Ok((quiz, open, now));
+    }
+    let event = NewEvent::new("assessment.started", quiz.institution_id, attempt.id).course(course.id);
+    let payload = json!({ "assessmentId": quiz.id, "preview": preview });
+    announce(tx, actor, event.payload(payload)).await?;
+    Ok((quiz, attempt, now))
+}
+
 /// The quiz, if the caller may take it now: learners who are enrolled, instructors as a preview.
 async fn takable(tx: &mut Tx, actor: &Actor, id: AssessmentId) -> store::Result<(Assessment, Course, UserId, bool)> {
     let missing = || if actor.is_guest() { access::log_in() } else { Error::not_found("assessment", id) };
@@ -344,102 +397,6 @@ async fn taking(tx: &mut Tx, quiz: &Assessment, attempt: Attempt, now: Micros) -
     // Until it is released nobody learns the score from here.
     let attempt = Attempt { score: None, most: None, ..attempt };
     Ok(Taking { attempt, title: quiz.title.clone(), now, questions })
-}
-
-/// Scores and ends an attempt, with its events; a preview is scored and tells nobody.
-async fn submit(
-    tx: &mut Tx,
-    actor: &Actor,
-    quiz: &Assessment,
-    mut attempt: Attempt,
-    now: Micros,
-) -> store::Result<Attempt> {
-    let saved = sql::attempt::responses(tx, quiz.institution_id, attempt.id).await?;
-    let mut score = 0.0;
-    for item in &quiz.items {
-        let Some(question) = sql::question::get(tx, quiz.institution_id, item.question).await? else { continue };
-        let answer = saved.iter().find(|saved| saved.question_id == item.question);
-        let worth = match answer {
-            Some(saved) => question.draft.body.score(&saved.response)?,
-            None => Score::all(false),
-        };
-        let fraction = worth.fraction();
-        if answer.is_some() {
-            sql::attempt::mark(tx, quiz.institution_id, attempt.id, item.question, fraction).await?;
-        }
-        match fraction {
-            Some(fraction) => score += fraction * item.points,
-            None => attempt.needs_person = true,
-        }
-        if !attempt.preview {
-            if answer.is_some() && fraction.is_some_and(|fraction| fraction < 1.0) {
-                sql::attempt::count_wrong(tx, quiz.institution_id, attempt.user_id, item.question).await?;
-            }
-            let payload = json!({
-                "questionId": item.question,
-                "lessonId": question.draft.lesson,
-                "attemptId": attempt.id,
-                "fraction": fraction,
-                "correct": fraction.map(|fraction| fraction >= 1.0),
-            });
-            let mut event = NewEvent::new("quiz.answered", quiz.institution_id, attempt.id).course(attempt.course_id);
-            event.user_id = Some(attempt.user_id);
-            announce(tx, actor, event.payload(payload)).await?;
-        }
-    }
-    attempt.state = "submitted".into();
-    attempt.submitted_at = Some(attempt.deadline.map_or(now, |deadline| deadline.min(now)));
-    attempt.most = Some(quiz.most());
-    attempt.score = Some(score.clamp(0.0, quiz.most()));
-    if !sql::attempt::submit(tx, &attempt).await? {
-        return Err(over(&attempt).into());
-    }
-    let names: &[&str] = match (attempt.preview, attempt.needs_person) {
-        (true, _) => &[],
-        (false, true) => &["assessment.submitted"],
-        (false, false) => &["assessment.submitted", "assessment.completed"],
-    };
-    for name in names {
-        let payload = json!({ "assessmentId": quiz.id, "score": attempt.score, "most": attempt.most });
-        let event = NewEvent::new(name, quiz.institution_id, attempt.id).course(attempt.course_id);
-        announce(tx, actor, event.payload(payload)).await?;
-    }
-    let subject = format!("attempt:{}", attempt.id);
-    record(tx, actor, quiz.institution_id, "attempt.submit", &subject).await?;
-    Ok(attempt)
-}
-
-/// How much of a submitted attempt is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Nothing,
-    Marks,
-    All,
-}
-
-async fn outcome(tx: &mut Tx, quiz: &Assessment, attempt: Attempt, told: Told) -> store::Result<Outcome> {
-    if told == Told::Nothing {
-        let attempt = Attempt { score: None, most: None, ..attempt };
-        return Ok(Outcome { attempt, released: false, feedback: Vec::new() });
-    }
-    let keys = told == Told::All;
-    let saved = sql::attempt::responses(tx, quiz.institution_id, attempt.id).await?;
-    let mut feedback = Vec::with_capacity(quiz.items.len());
-    for item in &quiz.items {
-        let Some(question) = sql::question::get(tx, quiz.institution_id, item.question).await? else { continue };
-        let answer = saved.iter().find(|saved| saved.question_id == item.question);
-        feedback.push(Feedback {
-            question: item.question,
-            stem: question.draft.stem.clone(),
-            response: answer.map(|saved| saved.response.clone()),
-            fraction: answer.map_or(Some(0.0), |saved| saved.fraction),
-            points: item.points,
-            key: if keys { question.draft.body.key() } else { Vec::new() },
-            rationales: if keys { question.draft.body.rationales() } else { Vec::new() },
-            source: question.draft.source.filter(|_| keys),
-        });
-    }
-    Ok(Outcome { attempt, released: true, feedback })
 }
 
 fn over(attempt: &Attempt) -> Error {

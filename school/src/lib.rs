@@ -6,11 +6,13 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod appeal;
 pub mod assessment;
 pub mod attempt;
 pub mod audit;
 pub mod course;
 pub mod enrollment;
+pub mod grade;
 pub mod ingestion;
 pub mod institution;
 pub mod job;
@@ -19,8 +21,10 @@ pub mod lesson;
 mod password;
 pub mod question;
 pub mod role;
+pub mod rubric;
 pub mod search;
 pub mod session;
+pub mod submission;
 mod throttle;
 pub mod tutor;
 mod unit;
@@ -172,6 +176,30 @@ impl School {
     #[must_use]
     pub fn attempt(&self) -> attempt::Attempts<'_> {
         attempt::Attempts { school: self }
+    }
+
+    /// Rubrics of questions.
+    #[must_use]
+    pub fn rubric(&self) -> rubric::Rubrics<'_> {
+        rubric::Rubrics { school: self }
+    }
+
+    /// What learners handed in.
+    #[must_use]
+    pub fn submission(&self) -> submission::Submissions<'_> {
+        submission::Submissions { school: self }
+    }
+
+    /// Proposals, grades and their release.
+    #[must_use]
+    pub fn grade(&self) -> grade::Grades<'_> {
+        grade::Grades { school: self }
+    }
+
+    /// Appeals against grades.
+    #[must_use]
+    pub fn appeal(&self) -> appeal::Appeals<'_> {
+        appeal::Appeals { school: self }
     }
 
     /// Enrolments and progress.

@@ -63,6 +63,10 @@ value_from! {
     domain::QuestionId => Text, |v: domain::QuestionId| v.to_string();
     domain::AssessmentId => Text, |v: domain::AssessmentId| v.to_string();
     domain::AttemptId => Text, |v: domain::AttemptId| v.to_string();
+    domain::SubmissionId => Text, |v: domain::SubmissionId| v.to_string();
+    domain::ProposalId => Text, |v: domain::ProposalId| v.to_string();
+    domain::GradeId => Text, |v: domain::GradeId| v.to_string();
+    domain::AppealId => Text, |v: domain::AppealId| v.to_string();
     &serde_json::Value => Text, |v: &serde_json::Value| v.to_string();
 }
 

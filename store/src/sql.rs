@@ -1,5 +1,6 @@
 //! The queries, one file per aggregate.
 
+pub mod appeal;
 pub mod assessment;
 pub mod attempt;
 pub mod audit;
@@ -14,6 +15,7 @@ pub mod enrollment;
 pub mod event;
 pub(crate) mod filter;
 pub mod gate;
+pub mod grade;
 pub mod idempotency;
 pub mod ingestion;
 pub mod institution;
@@ -22,8 +24,10 @@ pub mod learning;
 pub mod lesson;
 pub mod question;
 pub mod role;
+pub mod rubric;
 pub mod search;
 pub mod source;
+pub mod submission;
 pub mod token;
 pub mod user;
 pub(crate) mod verify;

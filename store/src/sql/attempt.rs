@@ -189,6 +189,26 @@ pub async fn submit(tx: &mut Tx, attempt: &Attempt) -> Result<bool> {
     Ok(changed > 0)
 }
 
+/// Writes the score of a submitted attempt anew, after a person judged a part of it.
+///
+/// # Errors
+/// The database refuses.
+pub async fn rescore(
+    tx: &mut Tx,
+    institution: InstitutionId,
+    attempt: AttemptId,
+    score: f64,
+    needs_person: bool,
+) -> Result<()> {
+    tx.exec(
+        "UPDATE attempts SET score = $3, needs_person = $4 \
+         WHERE institution_id = $1 AND id = $2 AND state = 'submitted'",
+        args![institution, attempt, score, needs_person],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Wrong answers of a user to a question, and when the first was; nothing when there was none.
 ///
 /// # Errors

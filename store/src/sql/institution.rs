@@ -2,7 +2,8 @@
 
 use domain::institution::Institution;
 use domain::{
-    AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId, QuestionId, UserId,
+    AppealId, AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId, QuestionId,
+    SubmissionId, UserId,
 };
 
 use crate::db::{Row, Tx, args};
@@ -95,6 +96,10 @@ pub enum Owned {
     Assessment(AssessmentId),
     /// An attempt at a quiz.
     Attempt(AttemptId),
+    /// A submission.
+    Submission(SubmissionId),
+    /// An appeal.
+    Appeal(AppealId),
 }
 
 /// The institution that owns a row; `None` when there is no such row.
@@ -111,6 +116,8 @@ pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
         Owned::Question(id) => ("SELECT institution_id FROM questions WHERE id = $1", id.to_string()),
         Owned::Assessment(id) => ("SELECT institution_id FROM assessments WHERE id = $1", id.to_string()),
         Owned::Attempt(id) => ("SELECT institution_id FROM attempts WHERE id = $1", id.to_string()),
+        Owned::Submission(id) => ("SELECT institution_id FROM submissions WHERE id = $1", id.to_string()),
+        Owned::Appeal(id) => ("SELECT institution_id FROM appeals WHERE id = $1", id.to_string()),
     };
     tx.row(sql, args![id]).await?.map(|row| row.id("institution_id")).transpose()
 }

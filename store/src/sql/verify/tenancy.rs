@@ -32,6 +32,12 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("responses", "attempt_id"),
     ("hint_states", "question_id"),
     ("prerequisites", "lesson_id"),
+    ("rubrics", "question_id"),
+    ("submissions", "id"),
+    ("proposals", "id"),
+    ("grades", "id"),
+    ("releases", "grade_id"),
+    ("appeals", "id"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -76,6 +82,18 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("hint_states", "user_id", "users", "id"),
     ("hint_states", "question_id", "questions", "id"),
     ("prerequisites", "course_id", "courses", "id"),
+    ("rubrics", "question_id", "questions", "id"),
+    ("submissions", "course_id", "courses", "id"),
+    ("submissions", "question_id", "questions", "id"),
+    ("submissions", "attempt_id", "attempts", "id"),
+    ("submissions", "user_id", "users", "id"),
+    ("proposals", "submission_id", "submissions", "id"),
+    ("grades", "submission_id", "submissions", "id"),
+    ("grades", "graded_by", "users", "id"),
+    ("releases", "grade_id", "grades", "id"),
+    ("releases", "released_by", "users", "id"),
+    ("appeals", "submission_id", "submissions", "id"),
+    ("appeals", "user_id", "users", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {
