@@ -12,6 +12,7 @@ use crate::App;
 use crate::doc::{About, about};
 use crate::layer;
 
+mod appeal;
 mod assessment;
 mod audit;
 pub(crate) mod client;
@@ -20,6 +21,7 @@ mod course;
 mod docs;
 mod enrollment;
 mod generate;
+mod grade;
 mod health;
 mod ingestion;
 mod institution;
@@ -29,8 +31,10 @@ mod progress;
 mod question;
 mod recommendation;
 mod review;
+mod rubric;
 mod search;
 mod session;
+mod submission;
 mod tutor;
 mod user;
 
@@ -137,7 +141,25 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/reviews/{question}", A::ReviewOwn, about("Says how well a question was remembered, and schedules it anew").body::<review::Remembered>().one::<review::ReviewAttributes>(), review::answer);
     routes.add(GET, "/api/v1/courses/{id}/prerequisites", A::ReadPublished, about("Which lesson needs which, and who says so").many::<recommendation::PrerequisiteAttributes>(), recommendation::prerequisites);
 
+    routes.add(POST, "/api/v1/submissions", A::SubmissionCreate, about("Hands in the one text that a quiz asks for").body::<submission::NewSubmission>().created::<submission::SubmissionAttributes>(), submission::create);
+    routes.add(GET, "/api/v1/submissions/{id}", A::SubmissionRead, about("Reads a submission with what is released of its grade").one::<submission::SubmissionAttributes>(), submission::get);
+    routes.add(GET, "/api/v1/courses/{id}/submissions", A::SubmissionRead, about("Lists submissions with released grades: one's own, or everybody's").query(submission::LIST_QUERY).many::<submission::SubmissionAttributes>(), submission::of_course);
+    routes.add(POST, "/api/v1/submissions/{id}/appeals", A::AppealFile, about("Appeals against the released grade of one's own submission").body::<appeal::NewAppeal>().created::<submission::AppealAttributes>(), appeal::create);
+    routes.add(GET, "/api/v1/courses/{id}/grades", A::GradeExport, about("Takes the released grades out: one's own, or everybody's").many::<grade::ExportAttributes>(), grade::export);
+
     // Instructors
+    routes.add(GET, "/api/v1/courses/{id}/grading", A::GradeDraftRead, about("The queue of those who grade: appeals, flags and doubts first; no learner is named").query(grade::QUEUE_QUERY).many::<grade::QueuedAttributes>(), grade::queue);
+    routes.add(GET, "/api/v1/submissions/{id}/grading", A::GradeDraftRead, about("A submission with rubric, proposal and history").one::<grade::BenchAttributes>(), grade::get);
+    routes.add(POST, "/api/v1/submissions/{id}/proposals", A::GradePropose, about("Has a grade proposed; a proposal never counts").created::<grade::BenchAttributes>(), grade::propose);
+    routes.add(PUT, "/api/v1/submissions/{id}/grade", A::GradeSet, about("Sets the next grade of a submission; an override needs a reason").body::<grade::GradeChange>().one::<grade::GradeAttributes>(), grade::set);
+    routes.add(POST, "/api/v1/submissions/{id}/release", A::GradeRelease, about("Releases the current grade to its learner").one::<grade::GradeAttributes>(), grade::release);
+    routes.add(GET, "/api/v1/courses/{id}/appeals", A::GradeDraftRead, about("Lists the appeals of a course, those due first at the top").query(appeal::LIST_QUERY).many::<submission::AppealAttributes>(), appeal::of_course);
+    routes.add(POST, "/api/v1/appeals/{id}/answer", A::GradeRelease, about("Answers an appeal; whether the points changed is read from the grades").body::<appeal::AppealAnswer>().one::<submission::AppealAttributes>(), appeal::answer);
+    routes.add(GET, "/api/v1/questions/{id}/rubric", A::QuestionRead, about("Reads the newest rubric of a question").one::<rubric::RubricAttributes>(), rubric::get);
+    routes.add(PUT, "/api/v1/questions/{id}/rubric", A::QuestionEdit, about("Writes the next version of a question's rubric").body::<rubric::NewRubric>().one::<rubric::RubricAttributes>(), rubric::set);
+    routes.add(GET, "/api/v1/questions/{id}/calibration", A::GradeDraftRead, about("How well proposals agree with people, and what that allows").one::<grade::CalibrationAttributes>(), grade::calibration);
+    routes.add(POST, "/api/v1/questions/{id}/proposals", A::GradePropose, about("Proposals for all that wait, where the agreement allows it").created::<grade::BatchAttributes>(), grade::batch);
+    routes.add(POST, "/api/v1/questions/{id}/regrade", A::GradeSet, about("Counts every grade by the newest rubric; dryRun only shows what would change").body::<grade::Regrade>().many::<grade::RegradedAttributes>(), grade::regrade);
     routes.add(POST, "/api/v1/questions", A::QuestionEdit, about("Adds a question to a course's bank, as a draft").body::<question::NewQuestion>().created::<question::QuestionAttributes>(), question::create);
     routes.add(GET, "/api/v1/questions/{id}", A::QuestionRead, about("Reads a question with its key").one::<question::QuestionAttributes>(), question::get);
     routes.add(PUT, "/api/v1/questions/{id}", A::QuestionEdit, about("Replaces a question's content; it is a draft again").body::<question::QuestionChange>().one::<question::QuestionAttributes>(), question::update);

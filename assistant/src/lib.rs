@@ -22,6 +22,7 @@ pub mod quiz;
 pub mod rank;
 pub mod reply;
 mod retrieve;
+pub mod rubric;
 mod signals;
 mod stream;
 

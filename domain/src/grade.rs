@@ -55,6 +55,28 @@ impl Evidence {
     }
 }
 
+/// What is to be judged, without its learner.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Work {
+    /// What was asked.
+    pub stem: String,
+    /// What it is judged by.
+    pub rubric: Rubric,
+    /// What was handed in.
+    pub text: String,
+    /// What people gave to other answers to the same question.
+    pub graded: Vec<Example>,
+}
+
+/// An answer that a person graded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Example {
+    /// What was written.
+    pub text: String,
+    /// Share given, by criterion.
+    pub shares: Vec<(String, f64)>,
+}
+
 /// One criterion of a rubric as a model or the words judged it. It is listed even when it was not judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -89,6 +89,8 @@ actions! {
     AssessmentPublish = "assessment.publish",
     /// Take a quiz: oneself, or as a preview that never counts.
     AttemptTake = "attempt.take",
+    /// Hand in a text: a learner, never a preview.
+    SubmissionCreate = "submission.create",
     /// Read what was handed in.
     SubmissionRead = "submission.read",
     /// Have a grade proposed.

@@ -132,6 +132,10 @@ impl Attempts<'_> {
             .commit(actor, move |tx, actor| {
                 Box::pin(async move {
                     let (quiz, attempt, now) = begin(tx, actor, id).await?;
+                    if attempt.preview {
+                        let message = "only learners hand in; try the quiz by an attempt, which is a preview";
+                        return Err(Error::new(ErrorKind::Forbidden, message).into());
+                    }
                     if quiz.items.len() != 1 || quiz.items.iter().any(|item| item.question != question) {
                         let message = "this quiz asks for more than one text; begin an attempt and save each answer";
                         return Err(Error::new(ErrorKind::Conflict, message).with_code(NOT_ONE_TEXT).into());

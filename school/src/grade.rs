@@ -2,7 +2,7 @@
 
 use domain::calibration::{Allows, Calibration};
 use domain::course::Course;
-use domain::grade::{Grade, Mark, Proposal, points};
+use domain::grade::{Example, Grade, Mark, Proposal, Work, points};
 use domain::policy::{Action, Actor};
 use domain::rubric::Rubric;
 use domain::submission::{State, Submission};
@@ -46,19 +46,6 @@ pub struct Grades<'a> {
     pub(crate) school: &'a School,
 }
 
-/// What a proposal is made from. It names no learner.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ground {
-    /// What was handed in.
-    pub submission: Submission,
-    /// What was asked.
-    pub stem: String,
-    /// What it is judged by.
-    pub rubric: Rubric,
-    /// What people gave to other answers to the same question.
-    pub graded: Vec<Graded>,
-}
-
 /// What a person gives for one criterion.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -91,7 +78,7 @@ impl Grades<'_> {
     ///
     /// # Errors
     /// Not found, forbidden, or proposals are off for this question.
-    pub async fn ground(&self, actor: &Actor, id: SubmissionId) -> Result<Ground> {
+    pub async fn ground(&self, actor: &Actor, id: SubmissionId) -> Result<Work> {
         let acting = actor.clone();
         self.school
             .read(move |tx| {
@@ -104,8 +91,14 @@ impl Grades<'_> {
                     if measured.allows() == Allows::Nothing {
                         return Err(refuse(PROPOSALS_OFF, &measured).into());
                     }
-                    let graded = graded.into_iter().filter(|one| one.submission != id).collect();
-                    Ok(Ground { submission, stem: question.draft.stem, rubric, graded })
+                    let others = graded.into_iter().filter(|one| one.submission != id);
+                    let same = others.filter(|one| one.grade.rubric_version == rubric.version);
+                    let example = |one: Graded| Example {
+                        text: one.text,
+                        shares: one.grade.marks.into_iter().map(|mark| (mark.criterion, mark.share)).collect(),
+                    };
+                    let graded = same.map(example).collect();
+                    Ok(Work { stem: question.draft.stem, rubric, text: submission.text, graded })
                 })
             })
             .await

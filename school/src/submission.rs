@@ -191,10 +191,17 @@ impl Submissions<'_> {
                     let (submission, course, audited) = readable(tx, &acting, Action::GradeDraftRead, id).await?;
                     let question = question(tx, &submission).await?;
                     let institution = submission.institution_id;
+                    let mut rubric = crate::rubric::current(tx, &course, &question).await?;
+                    let mut key = question.draft.body.key();
+                    // Who reads drafts of grades need not be one who may read keys.
+                    if !access::may(&acting, Action::QuestionRead, &crate::course::subject(&course)) {
+                        key.clear();
+                        rubric.criteria.iter_mut().for_each(|criterion| criterion.reference = None);
+                    }
                     let bench = Bench {
                         stem: question.draft.stem.clone(),
-                        key: question.draft.body.key(),
-                        rubric: crate::rubric::current(tx, &course, &question).await?,
+                        key,
+                        rubric,
                         proposal: sql::grade::proposal(tx, institution, id).await?,
                         history: sql::grade::history(tx, institution, id).await?,
                         appeals: sql::appeal::of_submission(tx, institution, id).await?,

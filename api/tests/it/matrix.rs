@@ -97,7 +97,12 @@ fn distances(row: &Row) -> Vec<Distance> {
             vec![Own, Sibling, Other]
         }
         ("/api/v1/assessments/{id}", "published") => vec![Own, Sibling, Other, Public, ForeignPublic],
-        (p, _) if p.starts_with("/api/v1/attempts/") => vec![Own, Mate, Sibling, Other],
+        (p, _) if p.starts_with("/api/v1/attempts/") || p.starts_with("/api/v1/submissions/") => {
+            vec![Own, Mate, Sibling, Other]
+        }
+        (p, _) if p.starts_with("/api/v1/submissions") || p.starts_with("/api/v1/appeals") => {
+            vec![Own, Sibling, Other]
+        }
         (p, _) if p.starts_with("/api/v1/assessments") || p.starts_with("/api/v1/questions") => {
             vec![Own, Sibling, Other]
         }
@@ -146,6 +151,10 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
         _ => None,
     };
     let near = distance == Own && row.state != "draft";
+    let asked = (&row.method, row.path.as_str());
+    if let Some((path, body)) = crate::grading::aim(world, asked, (role, near), taker, target, mark).await {
+        return Aim { distance, path, body, collection };
+    }
     let quiz = crate::quizzes::aim(world, (&row.method, &row.path), (role, near), taker, target, mark).await;
     if let Some((path, body)) = quiz {
         return Aim { distance, path, body, collection };
@@ -331,7 +340,9 @@ fn reaches(code: &str, role: &str, row: &Row, aim: &Aim) -> bool {
             _ => false,
         };
     }
-    let people = row.path.starts_with("/api/v1/users/{id}") || row.path.starts_with("/api/v1/enrollments/{id}");
+    let people = ["users", "enrollments", "submissions"]
+        .iter()
+        .any(|kind| row.path.starts_with(&format!("/api/v1/{kind}/{{id}}")));
     match code {
         "G" => true,
         "I" => near,

@@ -2,8 +2,8 @@
 //!
 //! Rows that SAFETY does not have: `Health`, `Docs`, `Login` (open to all), `OwnSession` (oneself),
 //! `CourseSee` and `CourseSeeDraft` (a course's card is no content: who may edit or read a course
-//! sees its card, and needs no recorded reason for that), `ProgressReport`, `ReviewOwn` and
-//! `AppealFile` (the learner alone). `GradeSet` is "if allowed" for assistants and group tutors: a course
+//! sees its card, and needs no recorded reason for that), `ProgressReport`, `ReviewOwn`,
+//! `SubmissionCreate` and `AppealFile` (the learner alone). `GradeSet` is "if allowed" for assistants and group tutors: a course
 //! setting that does not exist yet, therefore no.
 
 use super::{Action, Cap, Cell, Needs, Reach};
@@ -113,6 +113,7 @@ fn row(action: Action) -> [Cell; 11] {
         Action::QuizGenerate         => [NO, NO,    O,    C,    C,  NO, NO, NO, NO, NO, K],
         Action::AssessmentPublish    => [NO, I,     O,    C,    NO, NO, NO, NO, NO, NO, NO],
         Action::AttemptTake          => [NO, NO,    NO,   C,    C,  NO, S,  NO, NO, NO, NO],
+        Action::SubmissionCreate     => [NO, NO,    NO,   NO,   NO, NO, S,  NO, NO, NO, NO],
         Action::SubmissionRead       => [GR, IRR,   NO,   C,    C,  R,  S,  L,  IRR, NO, K],
         Action::GradePropose         => [NO, NO,    NO,   C,    C,  R,  NO, NO, NO, NO, K],
         Action::GradeSet             => [NO, NO,    NO,   C,    NO, NO, NO, NO, NO, NO, K],

@@ -1,0 +1,142 @@
+//! One criterion judged by words alone, and what words say against a model's judgement.
+
+use domain::grade::{Evidence, Flag, Judged};
+use domain::rubric::Criterion;
+use domain::text::{sentences, terms};
+
+use crate::grade::{Graded, Item, Proposal, propose};
+
+/// Sentences that are compared with a reference at a time: features of overlap fade in long texts.
+const WINDOW: usize = 3;
+/// A share from which words speak for an answer.
+const STRONG: f64 = 0.8;
+/// A share below which words speak against a full level.
+const WEAK: f64 = 0.15;
+
+/// What words show of one criterion.
+pub(super) struct Words {
+    /// Nothing when the rubric gives no reference to compare with.
+    found: Option<(usize, Proposal)>,
+}
+
+impl Words {
+    /// Compares the best few sentences of a text with the criterion's reference.
+    pub(super) fn of(stem: &str, criterion: &Criterion, text: &str, graded: &[(String, f64)]) -> Self {
+        let Some(reference) = criterion.reference.as_deref().filter(|text| !terms(text).is_empty()) else {
+            return Self { found: None };
+        };
+        let (start, end) = best_window(reference, text);
+        let excerpt = text.get(start..end).unwrap_or(text);
+        let graded = graded.iter().map(|(text, share)| {
+            let (start, end) = best_window(reference, text);
+            Graded { answer: text.get(start..end).unwrap_or(text).to_owned(), score: share.clamp(0.0, 1.0) }
+        });
+        let item = Item {
+            id: criterion.id.clone(),
+            question: stem.to_owned(),
+            reference: reference.to_owned(),
+            answer: excerpt.to_owned(),
+            max: 1.0,
+            graded: graded.collect(),
+        };
+        Self { found: propose(&item).ok().map(|proposal| (start, proposal)) }
+    }
+
+    /// The judgement, or why there is none.
+    pub(super) fn judged(&self, criterion: &Criterion) -> Judged {
+        let none = Judged {
+            criterion: criterion.id.clone(),
+            level: None,
+            share: None,
+            confidence: 0.0,
+            evidence: Vec::new(),
+            flags: vec![Flag::NeedsLook],
+            comment: None,
+            why_not: Some("the rubric says nothing that words could be compared with; a person judges this".into()),
+        };
+        let Some((offset, proposal)) = &self.found else { return none };
+        let Some(level) = criterion.level_for(proposal.score) else { return none };
+        let evidence = proposal.criteria.iter().flat_map(|one| &one.evidence).map(|one| Evidence {
+            start: one.start + offset,
+            end: one.end + offset,
+            quote: one.quote.clone(),
+        });
+        Judged {
+            level: Some(level.id.clone()),
+            share: Some(level.share),
+            confidence: proposal.confidence,
+            evidence: evidence.collect(),
+            flags: proposal.flags.clone(),
+            comment: None,
+            why_not: None,
+            ..none
+        }
+    }
+
+    /// Whether words alone would give nearly all.
+    pub(super) fn strong(&self) -> bool {
+        self.found.as_ref().is_some_and(|(_, found)| found.score >= STRONG && found.flags.is_empty())
+    }
+
+    /// What words say against giving `share` of the points.
+    pub(super) fn against(&self, share: f64) -> Vec<Flag> {
+        let Some((_, found)) = &self.found else { return Vec::new() };
+        let mut flags: Vec<Flag> = found.flags.iter().copied().filter(|flag| *flag != Flag::NeedsLook).collect();
+        if share >= 0.75 && found.score < WEAK {
+            flags.push(Flag::Disagreement);
+        }
+        flags
+    }
+}
+
+/// The few neighbouring sentences that share most with a reference, as byte offsets; the shortest such window.
+fn best_window(reference: &str, text: &str) -> (usize, usize) {
+    let wanted: std::collections::HashSet<String> = terms(reference).into_iter().collect();
+    let spans = sentences(text);
+    let held: Vec<std::collections::HashSet<String>> = spans
+        .iter()
+        .map(|(start, end)| {
+            let found = text.get(*start..*end).map(terms).unwrap_or_default();
+            found.into_iter().filter(|term| wanted.contains(term)).collect()
+        })
+        .collect();
+    let mut best: Option<((usize, std::cmp::Reverse<usize>), (usize, usize))> = None;
+    for first in 0..spans.len() {
+        let mut together = std::collections::HashSet::new();
+        for last in first..spans.len().min(first + WINDOW) {
+            together.extend(held.get(last).into_iter().flatten().cloned());
+            let (Some((start, _)), Some((_, end))) = (spans.get(first), spans.get(last)) else { continue };
+            let rank = (together.len(), std::cmp::Reverse(last - first));
+            if best.as_ref().is_none_or(|(most, _)| rank > *most) {
+                best = Some((rank, (*start, *end)));
+            }
+        }
+    }
+    best.map_or((0, text.len()), |(_, window)| window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_names_bytes_of_the_whole_text() {
+        let criterion = Criterion {
+            id: "c".into(),
+            title: "Moves".into(),
+            description: String::new(),
+            reference: Some("The old variable becomes invalid after the move.".into()),
+            points: 2.0,
+            levels: domain::rubric::three_levels(),
+        };
+        for before in ["", "Größe zählt. ", "Erster Satz — ganz anders! 🦀 Und noch einer.\n\n"] {
+            let text = format!("{before}After a move the old variable is invalid. Nothing else matters here.");
+            let judged = Words::of("What happens?", &criterion, &text, &[]).judged(&criterion);
+            assert!(!judged.evidence.is_empty(), "{text}");
+            assert!(judged.evidence.iter().all(|one| one.holds(&text)), "{judged:?}");
+        }
+        let open = Criterion { reference: None, ..criterion };
+        let judged = Words::of("What?", &open, "Anything.", &[]).judged(&open);
+        assert!(judged.level.is_none() && judged.why_not.is_some(), "{judged:?}");
+    }
+}
