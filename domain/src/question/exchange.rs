@@ -1,7 +1,7 @@
 //! Questions as texts of other programs: what comes in, what goes out, and what is lost on the way.
 //!
 //! Each format is one file below `exchange/` that turns text into drafts and back. Nothing here opens
-//! a file, and nothing that was read is trusted: every draft passes [`fault`] before it is given out.
+//! a file, and nothing that was read is trusted: every draft passes `fault` before it is given out.
 //! The lesson, the source, the lint and the origin in a file of our own are claims of that file;
 //! whoever stores a draft asks whether the lesson is one of the course and looks at the quote again.
 
@@ -17,7 +17,7 @@ use crate::Error;
 
 /// Longest text that is read, in bytes.
 pub const LARGEST: usize = 10 * 1024 * 1024;
-/// Most questions of one text; a file of a few bytes per question must not become gigabytes.
+/// Most questions of one text, good or not; a file of a few bytes per question must not become gigabytes.
 pub const MOST_QUESTIONS: usize = 10_000;
 /// Most losses that are named one by one.
 const MOST_LOSSES: usize = 1_000;

@@ -148,6 +148,8 @@ struct Reader {
     /// First line and lines of the question that is being read.
     start: usize,
     block: String,
+    /// Questions so far, those that were left out among them.
+    count: usize,
     /// Whether anything was a question or a category.
     understood: bool,
     /// The first thing that was not.
@@ -170,7 +172,8 @@ impl Reader {
         if block.is_empty() {
             return Ok(());
         }
-        if self.drafts.len() == MOST_QUESTIONS {
+        self.count += 1;
+        if self.count > MOST_QUESTIONS {
             return Err(too_many(self.start));
         }
         let place = format!("line {}", self.start);

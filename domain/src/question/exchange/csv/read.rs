@@ -27,7 +27,7 @@ pub(in crate::question::exchange) fn read(text: &str) -> Result<Read, Error> {
     if !["type", "stem"].iter().all(|needed| header.iter().any(|name| name == needed)) {
         return Err(foreign(Format::Csv, 1, "the first line must name the columns, \"type\" and \"stem\" among them"));
     }
-    let (mut drafts, mut losses) = (Vec::new(), Losses::default());
+    let (mut drafts, mut losses, mut count) = (Vec::new(), Losses::default(), 0);
     for name in header.iter().filter(|name| !known(name) && !name.is_empty()) {
         losses.name("line 1", format!("the column \"{}\" is not read", excerpt(name)));
     }
@@ -38,7 +38,8 @@ pub(in crate::question::exchange) fn read(text: &str) -> Result<Read, Error> {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
-        if drafts.len() == MOST_QUESTIONS {
+        count += 1;
+        if count > MOST_QUESTIONS {
             return Err(too_many(usize::try_from(line).unwrap_or(usize::MAX)));
         }
         if record.iter().skip(header.len()).any(|cell| !cell.trim().is_empty()) {

@@ -65,11 +65,12 @@ pub(super) fn plain(marks: &[Mark]) -> String {
     raw(marks).trim().to_owned()
 }
 
-/// Without white space at the ends.
+/// Without white space at the ends, where it was not escaped.
 pub(super) fn trim(marks: &[Mark]) -> &[Mark] {
-    let start = marks.iter().take_while(|mark| mark.c.is_whitespace()).count();
+    let space = |mark: &&Mark| mark.c.is_whitespace() && !mark.escaped;
+    let start = marks.iter().take_while(space).count();
     let marks = from(marks, start);
-    let end = marks.iter().rev().take_while(|mark| mark.c.is_whitespace()).count();
+    let end = marks.iter().rev().take_while(space).count();
     until(marks, marks.len() - end)
 }
 

@@ -34,25 +34,35 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// The words of a part of the question.
+    /// The words of an answer or of what is said about it, which may have a markup of their own.
     pub(super) fn text(&mut self, marks: &[Mark]) -> String {
         let (markup, marks) = split_markup(trim(marks));
-        let text = plain(marks);
-        match markup.unwrap_or(self.markup) {
-            Markup::Plain => text,
-            Markup::Html => {
-                let (text, lost) = html::text(&text);
-                if lost {
-                    self.lose(format!("pictures, links or layout of \"{}\"", excerpt(&text)));
-                }
-                text
-            }
-        }
+        self.words(marks, markup.unwrap_or(self.markup))
     }
 
-    /// Names something that is lost.
+    /// The words of a side of the question, whose markup is known.
+    fn side(&mut self, marks: &[Mark]) -> String {
+        self.words(marks, self.markup)
+    }
+
+    fn words(&mut self, marks: &[Mark], markup: Markup) -> String {
+        let text = plain(marks);
+        if markup == Markup::Plain {
+            return text;
+        }
+        let (text, lost) = html::text(&text);
+        if lost {
+            self.lose(format!("pictures, links or layout of \"{}\"", excerpt(&text)));
+        }
+        text
+    }
+
+    /// Names something that is lost, once.
     pub(super) fn lose(&mut self, what: impl Into<String>) {
-        self.losses.push(what.into());
+        let what = what.into();
+        if !self.losses.contains(&what) {
+            self.losses.push(what);
+        }
     }
 }
 
@@ -91,7 +101,13 @@ pub(super) fn question(block: &str) -> Result<(Draft, Vec<String>), String> {
     if find(after, "{").is_some() {
         notes.lose("more than one pair of braces: all but the first are kept as text");
     }
-    let asked = notes.text(before);
+    let asked = notes.side(before);
+    // A title that repeats how the question begins says nothing: Moodle makes them so.
+    if let Some(title) = title
+        && !asked.starts_with(title.trim_end_matches(['.', '…', ' ']))
+    {
+        notes.lose(format!("the title \"{}\"", excerpt(&title)));
+    }
     let answers = answers::read(inner, &mut notes)?;
     let (stem, body) = match answers.gap {
         _ if trim(after).is_empty() => {
@@ -100,16 +116,11 @@ pub(super) fn question(block: &str) -> Result<(Draft, Vec<String>), String> {
         }
         Some(gap) => (FILL.to_owned(), cloze(before, after, gap, &mut notes)),
         None => {
-            let more = notes.text(after);
+            let more = notes.side(after);
             notes.losses.extend(answers.losses);
             (format!("{asked} {GAP} {more}").trim().to_owned(), answers.body)
         }
     };
-    if let Some(title) = title
-        && !stem.starts_with(title.trim_end_matches(['.', '…', ' ']))
-    {
-        notes.lose(format!("the title \"{}\"", excerpt(&title)));
-    }
     let draft = Draft {
         lesson: None,
         stem,
@@ -132,9 +143,9 @@ fn cloze(before: &[Mark], after: &[Mark], gap: Gap, notes: &mut Notes) -> Body {
     let space = |beside: bool| if beside { " " } else { "" };
     let start = space(raw(after).starts_with(char::is_whitespace));
     let end = space(raw(before).ends_with(char::is_whitespace));
-    let first = notes.text(before);
+    let first = notes.side(before);
     // The beginning of the text has no white space before it.
     let end = if first.is_empty() { "" } else { end };
-    let parts = vec![format!("{first}{end}"), format!("{start}{}", notes.text(after))];
+    let parts = vec![format!("{first}{end}"), format!("{start}{}", notes.side(after))];
     Body::Cloze(Cloze { parts, blanks: vec![gap.accepted], options: gap.options })
 }

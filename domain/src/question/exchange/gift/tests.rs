@@ -69,6 +69,7 @@ fn parts_of_a_question_go_where_they_belong() {
     assert_eq!((pairs.left.len(), pairs.right.len(), pairs.pairs.len()), (3, 3, 3));
     assert_eq!(one("Sky is red. {F#look up#right you are}").0.body.rationales()[0].1, "right you are\nlook up");
     assert_eq!(one("Sky is red. {F#look up}").0.body.rationales()[0].1, "look up");
+    assert_eq!(one("::A cow...::A cow eats {=grass} all day.").1, Vec::<String>::new());
     assert_eq!(one("a? {=fn() -> u8}").0.body.key(), ["fn() -> u8"]);
 }
 
@@ -86,6 +87,7 @@ fn ids_do_not_tell_which_option_stood_first() {
 #[test]
 fn what_is_lost_is_named() {
     for (text, what) in [
+        ("::Other::A cow eats {=grass} all day.", "the title \"Other\""),
         ("::Another title::Sky? {T}", "the title \"Another title\""),
         ("Sky? {=blue ~red ####Look up.}", "the general feedback \"Look up.\""),
         ("Pick. {~%70%a ~%30%b ~%-100%c}", "unequal weights"),
@@ -254,6 +256,31 @@ proptest! {
         let read_back = read(&written.text).unwrap();
         prop_assert_eq!(read_back.losses, vec![]);
         prop_assert_eq!(read_back.drafts, drafts);
+    }
+
+    #[test]
+    fn other_programs_see_the_same_options_and_key(draft in draft(words())) {
+        prop_assume!(fault(&draft).is_none());
+        // What no line of GIFT holds: control characters, and white space at the ends.
+        let held = |text: &str| {
+            let kept: String = text.replace('\t', " ").chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+            kept.trim().to_owned()
+        };
+        let options = |body: &Body| -> Option<Vec<(String, Option<String>)>> {
+            let all = match body {
+                Body::MultipleChoice(body) => &body.options,
+                Body::MultipleAnswer(body) => &body.options,
+                _ => return None,
+            };
+            let why = |one: &Choice| one.rationale.as_deref().map(held).filter(|why| !why.is_empty());
+            Some(all.iter().map(|one| (held(&one.text), why(one))).collect())
+        };
+        let text = write(std::slice::from_ref(&draft)).text;
+        if let (Some(ours), [theirs]) = (options(&draft.body), foreign(&format!("{text}\nlast {{T}}")).split_last().unwrap().1) {
+            prop_assert_eq!(options(&theirs.body), Some(ours));
+            prop_assert_eq!(&theirs.stem, &held(&draft.stem));
+            prop_assert_eq!(theirs.body.key(), draft.body.key().iter().map(|key| held(key)).collect::<Vec<_>>());
+        }
     }
 
     #[test]

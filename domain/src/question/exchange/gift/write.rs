@@ -27,7 +27,7 @@ pub(super) fn question(draft: &Draft) -> Visible {
             let lines = body.options.iter().map(|option| {
                 let right = option.id == body.right;
                 // Moodle takes no weight after `=`, and one by mistake after `~`.
-                let sign = match (right, option.text.trim_start().starts_with('%')) {
+                let sign = match (right, weighty(&option.text)) {
                     (true, _) => "=",
                     (false, true) => "~%0%",
                     (false, false) => "~",
@@ -108,8 +108,14 @@ fn block(lines: impl Iterator<Item = String>) -> String {
 
 /// A part of the question that is not taken for a marker.
 fn part(text: &str) -> String {
+    let text = escape(text);
     let marked = MARKERS.iter().any(|marker| text.trim_start().starts_with(marker));
-    format!("{}{}", if marked { "[plain]" } else { "" }, escape(text))
+    format!("{}{text}", if marked { "[plain]" } else { "" })
+}
+
+/// Whether the text could be taken for one with a weight before it.
+fn weighty(text: &str) -> bool {
+    escape(text).trim_start().starts_with('%')
 }
 
 fn answer(sign: &str, option: &Choice) -> String {
@@ -119,7 +125,7 @@ fn answer(sign: &str, option: &Choice) -> String {
 
 /// An answer to write: a `*` in it is only itself, and a percent sign no weight.
 fn accepted(text: &str) -> String {
-    let sign = if text.trim_start().starts_with('%') { "=%100%" } else { "=" };
+    let sign = if weighty(text) { "=%100%" } else { "=" };
     format!("{sign}{}", part(&text.replace('*', "\\*")))
 }
 
@@ -162,7 +168,7 @@ fn cloze(stem: &str, body: &Cloze, losses: &mut Vec<String>) -> (String, String,
         if !body.options.iter().any(right) {
             losses.push("other programs see no right word: none of the words offered is accepted".into());
         }
-        let sign = |text: &String| match (right(text), text.trim_start().starts_with('%')) {
+        let sign = |text: &String| match (right(text), weighty(text)) {
             (true, _) => "=",
             (false, true) => "~%0%",
             (false, false) => "~",
