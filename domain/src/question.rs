@@ -7,6 +7,7 @@ pub mod about;
 pub mod asked;
 pub mod cloze;
 pub mod essay;
+pub mod exchange;
 pub mod lint;
 pub mod matching;
 pub mod multiple_answer;
