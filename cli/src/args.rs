@@ -8,7 +8,7 @@ mod grade;
 mod learning;
 mod quiz;
 
-pub(crate) use grade::GradeCommand;
+pub(crate) use grade::{AppealCommand, GradeCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 pub(crate) use quiz::QuizCommand;
 
@@ -116,9 +116,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz list --course intro --state draft\n  lyceum quiz approve ID ID\n  lyceum quiz create --course intro --title \"Week 1\" --questions ID,ID --publish\n  lyceum --as ann quiz take QUIZ"
     )]
     Quiz(QuizCommand),
-    /// Grading: proposals for short answers
-    #[command(subcommand, after_help = "Examples:\n  lyceum grade propose --items answers.jsonl --json")]
+    /// Grading: proposals with evidence, grades that a person sets and releases, calibration, regrade
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum --as ines grade queue --course intro\n  lyceum --as ines grade propose SUBMISSION\n  lyceum --as ines grade set SUBMISSION --level answer=full\n  lyceum --as ines grade release SUBMISSION\n  lyceum grade propose --items answers.jsonl --json"
+    )]
     Grade(GradeCommand),
+    /// Appeals against released grades
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum --as leo appeal open SUBMISSION \"My second sentence says it.\"\n  lyceum --as ines appeal list --course intro --outcome open"
+    )]
+    Appeal(AppealCommand),
     /// Check the invariants of everything stored
     Verify,
     /// Vector index: reconcile with the rows, or rebuild from them

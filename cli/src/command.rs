@@ -1,11 +1,13 @@
 //! One file per verb, and what is common to them: the caller, the failure line, the exit code.
 
+pub(crate) mod appeal;
 pub(crate) mod course;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod enrol;
 pub(crate) mod eval;
 pub(crate) mod grade;
+pub(crate) mod grading;
 pub(crate) mod index;
 pub(crate) mod ingest;
 pub(crate) mod institution;
@@ -28,7 +30,7 @@ use domain::institution::Institution;
 use domain::policy::{Action, Actor};
 use school::institution::NewInstitution;
 
-use crate::args::{Cli, Command, ConfigCommand, ServeRole};
+use crate::args::{Cli, Command, ConfigCommand, GradeCommand, ServeRole};
 use crate::config::Config;
 use crate::exit::{FAILED, Failure, OK, Result};
 use crate::node::Node;
@@ -40,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub(crate) cli: &'a Cli,
     pub(crate) directory: &'a Path,
     pub(crate) input: Option<String>,
+    /// Typed in another process, whose terminal is not here.
+    pub(crate) forwarded: bool,
     pub(crate) out: &'a Out,
 }
 
@@ -103,6 +107,15 @@ impl Context<'_> {
     }
 }
 
+/// A moment as tables show it: the minute, UTC.
+pub(crate) fn day(micros: domain::Micros) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]");
+    time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
+        .ok()
+        .and_then(|at| at.format(format).ok())
+        .unwrap_or_default()
+}
+
 /// The operator before any institution is chosen: the nil id belongs to none.
 pub(crate) fn operator_anywhere() -> Actor {
     Actor::operator(domain::InstitutionId(uuid::Uuid::nil()))
@@ -115,7 +128,11 @@ pub(crate) fn needs_school(command: &Command) -> bool {
     }
     !matches!(
         command,
-        Command::Doctor | Command::Model(_) | Command::Config(_) | Command::Grade(_) | Command::ExportOpenapi
+        Command::Doctor
+            | Command::Model(_)
+            | Command::Config(_)
+            | Command::Grade(GradeCommand::Propose { items: Some(_), .. })
+            | Command::ExportOpenapi
     )
 }
 
@@ -169,7 +186,7 @@ pub(crate) async fn run_alone(cli: &Cli, data_dir: &Path, config: &Config, out: 
         Command::Model(command) => model::run(command, config, cli.dry_run, out).await,
         Command::Serve(arguments) => serve::work(config, arguments, out).await,
         Command::Config(command) => show_config(command, config, out),
-        Command::Grade(command) => grade::run(command, out),
+        Command::Grade(GradeCommand::Propose { items: Some(items), .. }) => grade::run(items, out),
         Command::ExportOpenapi => {
             out.line(api::openapi_json().trim_end());
             Ok(OK)
@@ -206,7 +223,7 @@ pub(crate) async fn run_as_owner(cli: Cli, owner: store::owner::Owner, data_dir:
         }
     };
     let code = {
-        let context = Context { node: &node, cli: &cli, directory: &directory, input, out: &out };
+        let context = Context { node: &node, cli: &cli, directory: &directory, input, forwarded: false, out: &out };
         finish(&out, run(&context).await)
     };
     node.close().await;
@@ -225,7 +242,7 @@ pub(crate) async fn run_forwarded(
     let parsed = Cli::try_parse_from(std::iter::once("lyceum").chain(arguments.iter().map(String::as_str)));
     let code = match parsed {
         Ok(cli) => {
-            let context = Context { node, cli: &cli, directory, input, out };
+            let context = Context { node, cli: &cli, directory, input, forwarded: true, out };
             finish(out, Box::pin(run(&context)).await)
         }
         Err(error) => {
@@ -252,15 +269,12 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Review(command) => recommend::review(context, command).await,
         Command::Prerequisite(command) => recommend::prerequisite(context, command).await,
         Command::Quiz(command) => quiz::run(context, command).await,
+        Command::Grade(command) => grading::run(context, command).await,
+        Command::Appeal(command) => appeal::run(context, command).await,
         Command::Verify => verify::run(context).await,
         Command::Index(command) => index::run(context, command).await,
         Command::Eval(command) => eval::run(context, command).await,
-        Command::Demo(_)
-        | Command::Doctor
-        | Command::Model(_)
-        | Command::Config(_)
-        | Command::Grade(_)
-        | Command::ExportOpenapi => {
+        Command::Demo(_) | Command::Doctor | Command::Model(_) | Command::Config(_) | Command::ExportOpenapi => {
             Err(Failure::new(FAILED, "this verb does not run in a school that another process owns"))
         }
     }

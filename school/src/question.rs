@@ -23,7 +23,9 @@ pub const WRONG_STATE: &str = "WRONG_STATE";
 /// Questions of a bank that new ones are compared with.
 const MOST_KNOWN: i64 = 10_000;
 /// Most questions of one request.
-const MOST: usize = 500;
+const MOST: usize = 2_000;
+/// Questions read at a time.
+const PAGE: i64 = 200;
 
 /// Use cases of questions.
 pub struct Questions<'a> {
@@ -70,6 +72,53 @@ impl Questions<'_> {
                 })
             })
             .await
+    }
+
+    /// Adds questions from a file as drafts: all or none. What the file says of lessons is believed only for
+    /// lessons of this course, and their origin is that they were imported.
+    ///
+    /// Yields them with how many named a lesson that is not here.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn import(
+        &self,
+        actor: &Actor,
+        course: CourseId,
+        mut drafts: Vec<Draft>,
+    ) -> Result<(Vec<Question>, usize)> {
+        let lessons: std::collections::HashSet<domain::LessonId> = {
+            let outline = self.school.lesson().outline(actor, course).await?;
+            outline.modules.iter().flat_map(|(_, lessons)| lessons.iter().map(|lesson| lesson.id)).collect()
+        };
+        let mut elsewhere = 0;
+        for draft in &mut drafts {
+            if draft.lesson.is_some_and(|lesson| !lessons.contains(&lesson)) {
+                draft.lesson = None;
+                elsewhere += 1;
+            }
+            draft.origin.kind = domain::question::OriginKind::Imported;
+        }
+        Ok((self.add(actor, Action::QuestionEdit, course, drafts).await?, elsewhere))
+    }
+
+    /// The whole bank of a course but for retired questions, to be written to a file.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn bank(&self, actor: &Actor, course: CourseId, state: Option<State>) -> Result<Vec<Question>> {
+        let mut all: Vec<Question> = Vec::new();
+        loop {
+            let after = all.last().map(|question| question.id);
+            let page = self.list(actor, course, Wanted { state, after, limit: PAGE }).await?;
+            let last = i64::try_from(page.len()).is_ok_and(|read| read < PAGE);
+            all.extend(page);
+            if last {
+                break;
+            }
+        }
+        all.retain(|question| state.is_some() || question.state != State::Retired);
+        Ok(all)
     }
 
     /// A question with its key.

@@ -8,6 +8,7 @@ use domain::question::Question;
 use domain::rubric::{Level, Rubric};
 use domain::submission::{State, Submission};
 use domain::{CourseId, Error, SubmissionId};
+use serde::Serialize;
 use store::Tx;
 use store::sql::grade::Proposed;
 use store::sql::institution::Owned;
@@ -26,7 +27,8 @@ pub struct Submissions<'a> {
 }
 
 /// A criterion as a learner may see it: without what a full answer says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ShownCriterion {
     /// Name within the rubric.
     pub id: String,
@@ -41,7 +43,8 @@ pub struct ShownCriterion {
 }
 
 /// A submission as its learner sees it: no proposal, no grade that is not released.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HandedIn {
     /// The text and where it stands.
     pub submission: Submission,
@@ -56,7 +59,8 @@ pub struct HandedIn {
 }
 
 /// A submission as those see it who grade.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Bench {
     /// The text and where it stands.
     pub submission: Submission,
@@ -75,7 +79,8 @@ pub struct Bench {
 }
 
 /// A line of the queue of those who grade.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Queued {
     /// The text and where it stands.
     pub submission: Submission,

@@ -116,4 +116,65 @@ pub(crate) enum QuizCommand {
         #[arg(value_name = "QUIZ")]
         id: AssessmentId,
     },
+    /// Go through drafts one by one; at a terminal each is approved, retired or left by a key
+    #[command(
+        after_help = "At a terminal: a approves, r retires, s skips, q ends. Without one the drafts are printed.\n\nExample:\n  lyceum --as ines quiz review --course intro"
+    )]
+    Review {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+    /// Hand in the one text that a quiz asks for, as --as USER
+    #[command(after_help = "Example:\n  lyceum --as leo quiz hand-in QUIZ QUESTION --file essay.txt")]
+    HandIn {
+        /// Quiz
+        #[arg(value_name = "QUIZ")]
+        id: AssessmentId,
+        /// Its question
+        #[arg(value_name = "QUESTION")]
+        question: QuestionId,
+        /// The text
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// What one handed in, with released grades: one's own, or everybody's for those who teach
+    Submissions {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+    },
+    /// Write the question bank to a file; what the format cannot hold is named (exit 3)
+    #[command(
+        after_help = "Examples:\n  lyceum quiz export --course intro --format gift --out intro.gift\n  lyceum quiz export --course intro --format csv --state reviewed"
+    )]
+    Export {
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+        /// Format of the file
+        #[arg(long, default_value = "gift", value_parser = ["gift", "csv"])]
+        format: String,
+        /// Only in this state; all but retired ones when missing
+        #[arg(long, value_parser = ["draft", "reviewed", "live", "retired"])]
+        state: Option<String>,
+        /// Into this file instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Read questions from a file into the bank, as drafts; each loss is named (exit 3)
+    #[command(
+        after_help = "Examples:\n  lyceum quiz import questions.gift --course intro --dry-run\n  lyceum quiz import table.csv --course intro"
+    )]
+    Import {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Course
+        #[arg(long, value_name = "SLUG")]
+        course: String,
+        /// Format of the file; by its name when missing
+        #[arg(long, value_parser = ["gift", "csv"])]
+        format: Option<String>,
+    },
 }

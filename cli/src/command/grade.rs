@@ -2,12 +2,10 @@
 
 use assistant::grade::{Item, propose};
 
-use crate::args::GradeCommand;
 use crate::exit::{FAILED, Failure, NOT_FOUND, OK, Result};
 use crate::out::Out;
 
-pub(crate) fn run(command: &GradeCommand, out: &Out) -> Result<u8> {
-    let GradeCommand::Propose { items } = command;
+pub(crate) fn run(items: &std::path::Path, out: &Out) -> Result<u8> {
     let text = std::fs::read_to_string(items)
         .map_err(|error| Failure::new(NOT_FOUND, format!("cannot read \"{}\": {error}", items.display())))?;
     let mut proposals = Vec::new();

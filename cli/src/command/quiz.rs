@@ -1,6 +1,7 @@
 //! `lyceum quiz`.
 
 mod bank;
+mod exchange;
 mod taken;
 
 use std::time::Duration;
@@ -44,6 +45,15 @@ pub(crate) async fn run(context: &Context<'_>, command: &QuizCommand) -> Result<
         QuizCommand::Quizzes { course } => taken::list(context, course).await,
         QuizCommand::Take { id, answers } => taken::take(context, *id, answers.as_deref()).await,
         QuizCommand::Results { id } => taken::results(context, *id).await,
+        QuizCommand::Review { course } => bank::review(context, course).await,
+        QuizCommand::HandIn { id, question, file } => taken::hand_in(context, *id, *question, file).await,
+        QuizCommand::Submissions { course } => taken::submissions(context, course).await,
+        QuizCommand::Export { course, format, state, out } => {
+            exchange::export(context, course, format, state.as_deref(), out.as_deref()).await
+        }
+        QuizCommand::Import { file, course, format } => {
+            exchange::import(context, file, course, format.as_deref()).await
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use domain::policy::{Action, Actor, Subject};
 use domain::{CourseId, Error, Micros, SubmissionId};
+use serde::Serialize;
 use store::sql::submission::Wanted;
 use store::sql::{self};
 
@@ -12,7 +13,8 @@ use crate::{Result, access};
 const MOST: i64 = 10_000;
 
 /// A released grade.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Line {
     /// Which submission.
     pub submission: SubmissionId,

@@ -7,7 +7,8 @@ use crate::db::{Row, Tx, args, json};
 use crate::error::Result;
 
 /// A stored proposal.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Proposed {
     /// Identity.
     pub id: ProposalId,

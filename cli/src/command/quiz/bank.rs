@@ -1,31 +1,20 @@
 //! The question bank at the command line.
 
-use domain::QuestionId;
+use std::io::IsTerminal as _;
+
+use domain::policy::Actor;
 use domain::question::{Question, State};
+use domain::{CourseId, QuestionId};
 use serde_json::json;
-use store::sql::question::Wanted;
 
 use crate::command::Context;
-use crate::exit::{OK, Result};
-
-/// Questions read at a time.
-const PAGE: i64 = 200;
+use crate::exit::{FAILED, Failure, OK, Result};
 
 pub(super) async fn list(context: &Context<'_>, course: &str, state: Option<&str>) -> Result<u8> {
     let node = context.node;
     let actor = context.actor().await?;
     let course = node.school.course().by_slug(&actor, actor.institution, course).await?;
-    let mut all: Vec<Question> = Vec::new();
-    let mut wanted = Wanted { state: state.and_then(State::parse), after: None, limit: PAGE };
-    loop {
-        let page = node.school.question().list(&actor, course.id, wanted.clone()).await?;
-        wanted.after = page.last().map(|question| question.id);
-        let last = i64::try_from(page.len()).is_ok_and(|read| read < PAGE);
-        all.extend(page);
-        if last {
-            break;
-        }
-    }
+    let all = every(context, &actor, course.id, state).await?;
     context.out.result(&json!({ "questions": all }), |_| {
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
@@ -38,6 +27,58 @@ pub(super) async fn list(context: &Context<'_>, course: &str, state: Option<&str
         format!("{table}\n{} questions", all.len())
     });
     Ok(OK)
+}
+
+/// Every question of a course in that state, retired ones included.
+async fn every(context: &Context<'_>, actor: &Actor, course: CourseId, state: Option<&str>) -> Result<Vec<Question>> {
+    let bank = context.node.school.question();
+    let mut all = bank.bank(actor, course, state.and_then(State::parse)).await?;
+    if state.is_none() {
+        all.extend(bank.bank(actor, course, Some(State::Retired)).await?);
+    }
+    Ok(all)
+}
+
+/// Shows drafts; at a terminal that owns the school each is decided by a line.
+pub(super) async fn review(context: &Context<'_>, course: &str) -> Result<u8> {
+    let actor = context.actor().await?;
+    let course = context.node.school.course().by_slug(&actor, actor.institution, course).await?;
+    let drafts = every(context, &actor, course.id, Some("draft")).await?;
+    let asks = std::io::stdin().is_terminal() && !context.out.json() && !context.cli.dry_run && !context.forwarded;
+    if !asks {
+        context.out.result(&json!({ "questions": drafts }), |_| {
+            let mut text: String = drafts.iter().map(|question| format!("{}\n", person(question))).collect();
+            text.push_str(&format!(
+                "{} drafts; decide with: lyceum quiz approve ID, lyceum quiz retire ID",
+                drafts.len()
+            ));
+            text
+        });
+        return Ok(OK);
+    }
+    let (mut approved, mut retired) = (0, 0);
+    for (number, question) in (1..).zip(&drafts) {
+        context.out.line(format!("\n{number} of {}  {}", drafts.len(), person(question)));
+        context.out.line("[a]pprove  [r]etire  [s]kip  [q]uit?");
+        let next = match read_line().await?.trim() {
+            "a" | "approve" => State::Reviewed,
+            "r" | "retire" => State::Retired,
+            "q" | "quit" => break,
+            _ => continue,
+        };
+        context.node.school.question().set_state(&actor, question.id, next).await?;
+        if next == State::Reviewed { approved += 1 } else { retired += 1 }
+    }
+    context.out.line(format!("{approved} approved, {retired} retired"));
+    Ok(OK)
+}
+
+async fn read_line() -> Result<String> {
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|count| if count == 0 { "q".to_owned() } else { line })
+    });
+    Ok(read.await.map_err(|error| Failure::new(FAILED, error.to_string()))??)
 }
 
 fn short(text: &str, most: usize) -> String {

@@ -85,6 +85,39 @@ pub(super) async fn take(context: &Context<'_>, id: AssessmentId, answers: Optio
     Ok(OK)
 }
 
+pub(super) async fn hand_in(context: &Context<'_>, id: AssessmentId, question: QuestionId, file: &Path) -> Result<u8> {
+    let actor = context.actor().await?;
+    let path = context.path(file);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::new(NOT_FOUND, format!("cannot read \"{}\": {error}", path.display())))?;
+    let handed = context.node.school.attempt().hand_in(&actor, id, question, text).await?;
+    context.out.result(&json!({ "submission": handed }), |_| {
+        handed.map_or_else(|| "marked at once: nothing waits for a person".into(), |id| format!("{id}  handed in"))
+    });
+    Ok(OK)
+}
+
+pub(super) async fn submissions(context: &Context<'_>, course: &str) -> Result<u8> {
+    let actor = context.actor().await?;
+    let course = context.node.school.course().by_slug(&actor, actor.institution, course).await?;
+    let wanted = store::sql::submission::Wanted { limit: 200, ..Default::default() };
+    let all = context.node.school.submission().list(&actor, course.id, wanted).await?;
+    context.out.result(&json!({ "submissions": all }), |_| {
+        if all.is_empty() {
+            return "nothing was handed in yet".into();
+        }
+        let line = |one: &school::submission::HandedIn| {
+            let grade = one.grade.as_ref().map_or_else(
+                || "waits for a person".into(),
+                |grade| format!("{} of {} points", grade.points, grade.most),
+            );
+            format!("{}  {grade}  {}", one.submission.id, one.stem)
+        };
+        all.iter().map(line).collect::<Vec<_>>().join("\n")
+    });
+    Ok(OK)
+}
+
 /// What is asked, for a person.
 fn asked(taking: &Taking) -> String {
     use domain::question::asked::Shown;
