@@ -3,7 +3,7 @@
 //! It reads one snapshot of the rows, then the files. It repairs nothing. The invariants are those of
 //! the reliability promises (see ARCHITECTURE.md): I1 acknowledged writes, I2 idempotency keys,
 //! I3 enrolments and seats, I6 consumers of the log, I7 chunks and vectors, I8 jobs, I9 blobs,
-//! I12 institutions. Grades (I4, I5), the audit chain (I10) and quotas (I11) come with their features.
+//! I12 institutions, I4 and I5 marks and grades. The audit chain (I10) and quotas (I11) come with their features.
 
 use domain::InstitutionId;
 use serde::Serialize;
@@ -35,7 +35,7 @@ impl Finding {
 }
 
 /// The invariants that are checked today.
-pub const INVARIANTS: [&str; 8] = ["I1", "I2", "I3", "I6", "I7", "I8", "I9", "I12"];
+pub const INVARIANTS: [&str; 10] = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I12"];
 
 /// Checks every invariant of one institution, or of all; findings come in the order of invariant and subject.
 ///

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::verify::Finding;
 
 mod content;
+mod grading;
 mod jobs;
 mod log;
 mod receipts;
@@ -35,6 +36,7 @@ pub(crate) fn checks(tx: &Tx) -> Vec<Check> {
     checks.extend(log::checks());
     checks.extend(content::checks(tx.sqlite()));
     checks.extend(jobs::checks(tx.clock()));
+    checks.extend(grading::checks());
     checks.extend(tenancy::checks());
     checks
 }

@@ -18,6 +18,7 @@ use crate::exit::{FAILED, Failure, Result};
 #[include = "*.mp4"]
 #[include = "*.zip"]
 #[include = "questions.json"]
+#[include = "grading.json"]
 struct Bundle;
 
 /// A question that the course answers, and the words that the quote must hold.
@@ -77,10 +78,53 @@ pub(crate) struct Questions {
     pub(crate) planted: Planted,
 }
 
+/// An essay that is asked for.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct EssayTask {
+    pub(crate) stem: String,
+    pub(crate) points: f64,
+    pub(crate) criteria: Vec<domain::rubric::Criterion>,
+}
+
+/// An essay, and the levels that its teacher gives.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct HandedEssay {
+    pub(crate) who: String,
+    pub(crate) levels: Vec<String>,
+    #[serde(default)]
+    pub(crate) planted: bool,
+    pub(crate) text: String,
+}
+
+/// A short answer, and the level that its teacher gives.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Graded {
+    pub(crate) who: String,
+    pub(crate) level: String,
+    pub(crate) text: String,
+}
+
+/// A question that is answered shortly.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ShortTask {
+    pub(crate) stem: String,
+    pub(crate) reference: String,
+    pub(crate) answers: Vec<Graded>,
+}
+
+/// What learners hand in.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Grading {
+    pub(crate) essay: EssayTask,
+    pub(crate) essays: Vec<HandedEssay>,
+    pub(crate) short: Vec<ShortTask>,
+}
+
 /// The laid-out content.
 pub(crate) struct Content {
     pub(crate) folder: PathBuf,
     pub(crate) questions: Questions,
+    pub(crate) grading: Grading,
     /// Whether `repository` is a git repository (git is there) or a plain folder.
     pub(crate) git: bool,
 }
@@ -102,12 +146,19 @@ impl Content {
             }
             std::fs::write(&path, &file.data)?;
         }
-        let text = std::fs::read_to_string(folder.join("questions.json"))?;
-        let questions =
-            serde_json::from_str(&text).map_err(|error| Failure::new(FAILED, format!("questions.json: {error}")))?;
         let git = commit(&folder.join("course"));
-        Ok(Self { folder, questions, git })
+        Ok(Self {
+            questions: parsed(&folder.join("questions.json"))?,
+            grading: parsed(&folder.join("grading.json"))?,
+            folder,
+            git,
+        })
     }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path)?;
+    serde_json::from_str(&text).map_err(|error| Failure::new(FAILED, format!("\"{}\": {error}", path.display())))
 }
 
 /// Makes a repository of the folder, once. The date is fixed, so that the commit is the same everywhere.

@@ -1,6 +1,7 @@
 //! What the demo does, step by step, each adding its lines to the scorecard.
 
 mod ask;
+mod teach;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -155,6 +156,7 @@ pub(crate) async fn all(node: &Arc<Node>, content: &Content, card: &mut Scorecar
     );
 
     ask::all(node, content, &first, &second, card, out).await?;
+    teach::all(node, content, &first, card, out).await?;
 
     let findings = store::verify::verify(&node.store, node.blobs.as_ref(), None).await?;
     let detail = findings.first().map_or_else(
@@ -216,6 +218,10 @@ async fn people(node: &Node, first: &Home, second: &Home) -> Result<()> {
         ("ada", first, Role::InstitutionAdmin),
         ("ines", first, Role::CourseCreator),
         ("leo", first, Role::Learner),
+        ("mara", first, Role::Learner),
+        ("otto", first, Role::Learner),
+        ("paula", first, Role::Learner),
+        ("nils", first, Role::Learner),
         ("bruno", second, Role::InstitutionAdmin),
         ("lena", second, Role::Learner),
     ];

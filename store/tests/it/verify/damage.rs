@@ -477,5 +477,87 @@ fn strangers() -> Vec<Damage> {
             "documents {document}",
             "than its version_id",
         ),
+        sql(
+            "I4",
+            "a first grade that is gone",
+            "UPDATE grades SET version = 3 WHERE institution_id = '{institution}'",
+            "grade ",
+            "earlier grade",
+        )
+        .sqlite_first("DROP TRIGGER grades_stay")
+        .postgres_first("ALTER TABLE grades DISABLE TRIGGER USER"),
+        sql(
+            "I4",
+            "points above the share",
+            "UPDATE grades SET points = 1 WHERE institution_id = '{institution}'",
+            "grade ",
+            "not its share",
+        )
+        .sqlite_first("DROP TRIGGER grades_stay")
+        .postgres_first("ALTER TABLE grades DISABLE TRIGGER USER"),
+        sql(
+            "I4",
+            "an answer without its grade",
+            "UPDATE responses SET fraction = 1 WHERE fraction = 0.5 AND institution_id = '{institution}'",
+            "submission ",
+            "released last",
+        ),
+        sql(
+            "I4",
+            "a score that nobody gave",
+            "UPDATE attempts SET score = 1 WHERE state = 'submitted' AND institution_id = '{institution}'",
+            "attempt ",
+            "sum of its answers",
+        ),
+        sql(
+            "I4",
+            "a draft in a published quiz",
+            "UPDATE questions SET state = 'draft' WHERE institution_id = '{institution}'",
+            "question ",
+            "not reviewed",
+        ),
+        sql(
+            "I4",
+            "an answer after the time",
+            "UPDATE responses SET saved_at = 99 WHERE fraction = 0.5 AND institution_id = '{institution}'",
+            "response ",
+            "time was over",
+        ),
+        sql(
+            "I5",
+            "a release by nobody",
+            "UPDATE releases SET released_by = 'nobody' WHERE institution_id = '{institution}'",
+            "release ",
+            "no person",
+        )
+        .sqlite_first("DROP TRIGGER releases_stay")
+        .postgres_first("ALTER TABLE releases DISABLE TRIGGER USER"),
+        sql(
+            "I5",
+            "a release by the learner",
+            "UPDATE releases SET released_by = '{second_user}' WHERE institution_id = '{institution}'",
+            "release ",
+            "the learner",
+        )
+        .sqlite_first("DROP TRIGGER releases_stay")
+        .postgres_first("ALTER TABLE releases DISABLE TRIGGER USER"),
+        sql(
+            "I5",
+            "a grade by nobody",
+            "UPDATE grades SET graded_by = 'a model' WHERE institution_id = '{institution}'",
+            "grade ",
+            "no person",
+        )
+        .sqlite_first("DROP TRIGGER grades_stay")
+        .postgres_first("ALTER TABLE grades DISABLE TRIGGER USER"),
+        sql(
+            "I5",
+            "a release before its grade",
+            "UPDATE releases SET released_at = 1 WHERE institution_id = '{institution}'",
+            "release ",
+            "before it was set",
+        )
+        .sqlite_first("DROP TRIGGER releases_stay")
+        .postgres_first("ALTER TABLE releases DISABLE TRIGGER USER"),
     ]
 }

@@ -148,6 +148,9 @@ pub(super) async fn plant(store: &Store, slug: &'static str) -> Healthy {
     for sql in quiz(institution, course, user) {
         execute(store, &sql).await.unwrap();
     }
+    for sql in grading(institution, course, user, other_user) {
+        execute(store, &sql).await.unwrap();
+    }
     jobs(store, institution).await;
     settle(store).await;
     healthy
@@ -184,6 +187,51 @@ fn quiz(institution: InstitutionId, course: CourseId, user: UserId) -> [String; 
         format!(
             "INSERT INTO prerequisites (institution_id, course_id, lesson_id, needs_id, required, created_at)
              VALUES ('{institution}', '{course}', '{lesson}', '{needs}', TRUE, 1)"
+        ),
+    ]
+}
+
+/// A text that was handed in, proposed for, graded, released by the instructor, and appealed against.
+fn grading(institution: InstitutionId, course: CourseId, teacher: UserId, learner: UserId) -> Vec<String> {
+    let one = |table: &str| format!("(SELECT id FROM {table} WHERE institution_id = '{institution}' LIMIT 1)");
+    let [question, quiz] = ["questions", "assessments"].map(one);
+    let [attempt, submission, proposal, grade, appeal] = std::array::from_fn(|_| uuid::Uuid::now_v7().to_string());
+    vec![
+        format!(
+            "INSERT INTO attempts (id, institution_id, course_id, assessment_id, user_id, preview, state, seed, started_at,
+               deadline, submitted_at, score, most, needs_person)
+             VALUES ('{attempt}', '{institution}', '{course}', {quiz}, '{learner}', FALSE, 'submitted', 1, 1, 9, 2, 0.5, 1, FALSE)"
+        ),
+        format!(
+            "INSERT INTO responses (attempt_id, institution_id, question_id, question_version, seq, response, saved_at,
+               fraction) VALUES ('{attempt}', '{institution}', {question}, 1, 1, '{{}}', 2, 0.5)"
+        ),
+        format!(
+            "INSERT INTO rubrics (question_id, institution_id, version, rubric, created_at)
+             VALUES ({question}, '{institution}', 1, '{{}}', 1)"
+        ),
+        format!(
+            "INSERT INTO submissions (id, institution_id, course_id, question_id, question_version, attempt_id, user_id,
+               text, most, submitted_at)
+             VALUES ('{submission}', '{institution}', '{course}', {question}, 1, '{attempt}', '{learner}', 'Waves.', 1, 2)"
+        ),
+        format!(
+            "INSERT INTO proposals (id, institution_id, submission_id, rubric_version, proposal, share, inputs_hash,
+               created_at) VALUES ('{proposal}', '{institution}', '{submission}', 1, '{{}}', 0.5, 'ab', 3)"
+        ),
+        format!(
+            "INSERT INTO grades (id, institution_id, submission_id, version, rubric_version, marks, share, points, most,
+               proposal_id, graded_by, graded_at)
+             VALUES ('{grade}', '{institution}', '{submission}', 1, 1, '[]', 0.5, 0.5, 1, '{proposal}', '{teacher}', 4)"
+        ),
+        format!(
+            "INSERT INTO releases (grade_id, institution_id, released_by, released_at)
+             VALUES ('{grade}', '{institution}', '{teacher}', 5)"
+        ),
+        format!(
+            "INSERT INTO appeals (id, institution_id, course_id, submission_id, grade_id, user_id, text, outcome,
+               created_at, due_at)
+             VALUES ('{appeal}', '{institution}', '{course}', '{submission}', '{grade}', '{learner}', 'No.', 'open', 6, 7)"
         ),
     ]
 }
