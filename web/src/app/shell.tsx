@@ -39,6 +39,7 @@ export function Shell() {
         </Link>
         <nav aria-label="Main">
           <Link to="/courses">Courses</Link>
+          <Link to="/reviews">Reviews</Link>
         </nav>
         <span className="who">{session.data?.data.attributes.username}</span>
         <button type="button" className="quiet" onClick={leave}>

@@ -1,0 +1,29 @@
+/** The hint that wrong answers and days have unlocked; the ladder is the server's. */
+import { useMutation } from "@tanstack/react-query";
+import { api, take } from "../../api/client";
+import { Problem } from "../../ui/state";
+import { Words } from "../../ui/words";
+
+const RUNGS = ["A nudge", "The place", "A worked part", "The answer"];
+
+export function HintButton({ question }: { question: string }) {
+  const hint = useMutation({
+    mutationFn: () => take(api.GET("/api/v1/questions/{id}/hint", { params: { path: { id: question } } })),
+  });
+  const told = hint.data?.data.attributes;
+  return (
+    <div className="hint">
+      <button type="button" onClick={() => hint.mutate()} disabled={hint.isPending}>
+        {told ? "Look for a further hint" : "Give me a hint"}
+      </button>
+      <div role="status">
+        {told ? (
+          <p>
+            <b>{RUNGS[told.rung] ?? "Hint"}:</b> <Words text={told.text} />
+          </p>
+        ) : null}
+      </div>
+      {hint.isError ? <Problem title="There is no hint now" error={hint.error} /> : null}
+    </div>
+  );
+}
