@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router/dom";
 import { Refused } from "./api/client";
 import "./app/base.css";
+import "./app/bank.css";
 import "./app/quiz.css";
 import { router } from "./app/router";
 

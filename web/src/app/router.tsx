@@ -4,6 +4,7 @@ import { IngestionPage } from "../features/ingestion/ingestion-page";
 import { SourcePage } from "../features/lesson/source-page";
 import { AttemptPage } from "../features/quiz/attempt-page";
 import { QuizPage } from "../features/quiz/quiz-page";
+import { BankPage } from "../features/review/bank-page";
 import { SignInPage } from "../features/sign-in/sign-in-page";
 import { ReviewsPage } from "../features/study/reviews-page";
 import { Classroom } from "./classroom";
@@ -19,6 +20,7 @@ export const router = createBrowserRouter(
         { path: "/", element: <Navigate to="/courses" replace /> },
         { path: "/courses", element: <CataloguePage /> },
         { path: "/courses/:course", element: <Course /> },
+        { path: "/courses/:course/questions", element: <BankPage /> },
         { path: "/courses/:course/quizzes/:quiz", element: <QuizPage /> },
         { path: "/courses/:course/quizzes/:quiz/attempts/:attempt", element: <AttemptPage /> },
         { path: "/courses/:course/source", element: <SourcePage /> },

@@ -35,7 +35,7 @@ export function Shell() {
       </a>
       <header className="bar">
         <Link className="brand" to="/courses">
-          <img src={mark} alt="" width="28" height="28" /> Lyceum
+          <img src={mark} alt="" width="28" height="28" /> <span>Lyceum</span>
         </Link>
         <nav aria-label="Main">
           <Link to="/courses">Courses</Link>

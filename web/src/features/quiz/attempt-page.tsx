@@ -84,6 +84,8 @@ function Taking({ id, quiz, back, taken, arrived }: TakingProps) {
     },
     onSuccess: async () => {
       saver.stop();
+      // What the answers tell of this learner is new everywhere.
+      for (const name of ["mastery", "next-steps", "reviews"]) void queries.invalidateQueries({ queryKey: [name] });
       await queries.invalidateQueries({ queryKey: ["results", quiz] });
       await navigate(back, { replace: true, state: { handedIn: true } });
     },

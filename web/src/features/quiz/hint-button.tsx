@@ -12,7 +12,7 @@ export function HintButton({ question }: { question: string }) {
   });
   const told = hint.data?.data.attributes;
   return (
-    <div className="hint">
+    <div className="rung">
       <button type="button" onClick={() => hint.mutate()} disabled={hint.isPending}>
         {told ? "Look for a further hint" : "Give me a hint"}
       </button>

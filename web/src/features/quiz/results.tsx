@@ -158,7 +158,7 @@ function One({ number, told, asked, course }: OneProps) {
       <p>
         <span className={`verdict ${kind}`}>{says}</span>{" "}
         {told.fraction == null
-          ? `${points(told.points)} possible`
+          ? `Up to ${points(told.points)}`
           : `${points(told.fraction * told.points)} of ${points(told.points)}`}{" "}
         {told.points === 1 ? "point" : "points"}
       </p>
