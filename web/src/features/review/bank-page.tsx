@@ -74,11 +74,12 @@ export function BankPage() {
         <Problem title="The questions cannot be shown" error={list.error} retry={() => void list.refetch()} />
       ) : (
         <>
-          {may.includes("question.generate") ? (
-            <details className="panel" open={lists.draft.isSuccess && lists.draft.data.length === 0 && approved.length === 0}>
-              <summary>Draft questions from the course</summary>
-              <GenerateForm course={course} onMade={() => show("draft")} />
-            </details>
+          {may.includes("question.generate") && lists.draft.data && lists.reviewed.data ? (
+            <Drafting
+              course={course}
+              unfolded={lists.draft.data.length + lists.reviewed.data.length === 0}
+              onMade={() => show("draft")}
+            />
           ) : null}
           <h2 className="hidden">The bank</h2>
           <nav className="tabs" aria-label="Questions by state">
@@ -115,6 +116,17 @@ export function BankPage() {
   );
 }
 
+/** Unfolded for an empty bank; from then on as its reader wants it. */
+function Drafting({ course, unfolded, onMade }: { course: string; unfolded: boolean; onMade: () => void }) {
+  const [first] = useState(unfolded);
+  return (
+    <details className="panel" open={first}>
+      <summary>Draft questions from the course</summary>
+      <GenerateForm course={course} onMade={onMade} />
+    </details>
+  );
+}
+
 function useBank(course: string, state: State) {
   return useQuery({ queryKey: ["bank", course, state], queryFn: () => bank(course, state) });
 }
@@ -138,6 +150,7 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
   const card = useRef<HTMLElement>(null);
   const help = useRef<HTMLDialogElement>(null);
   const reject = useRef<HTMLDialogElement>(null);
+  const rejectIt = useRef<HTMLButtonElement>(null);
   const [place, setPlace] = useState(0);
   const [editing, edit] = useState(false);
   const [said, say] = useState("");
@@ -184,11 +197,15 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
     card.current?.focus();
   };
   const to = (next: State) => question && !busy && move.mutate({ id: question.id, to: next });
+  const askToReject = () => {
+    reject.current?.showModal();
+    rejectIt.current?.focus();
+  };
   const [keys, setKeys] = useKeys({
     j: () => go(1),
     k: () => go(-1),
     a: () => canApprove && !editing && to("reviewed"),
-    r: () => canReject && !editing && question && reject.current?.showModal(),
+    r: () => canReject && !editing && question && askToReject(),
     e: () => canEdit && question && edit(true),
     "?": () => help.current?.showModal(),
   });
@@ -251,7 +268,7 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
                       </button>
                     ) : null}
                     {canReject ? (
-                      <button type="button" disabled={busy} onClick={() => reject.current?.showModal()}>
+                      <button type="button" disabled={busy} onClick={askToReject}>
                         {state === "draft" ? "Reject" : "Retire"} <kbd>r</kbd>
                       </button>
                     ) : null}
@@ -293,7 +310,7 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
           <button
             type="button"
             className="main"
-            autoFocus
+            ref={rejectIt}
             onClick={() => {
               reject.current?.close();
               to("retired");

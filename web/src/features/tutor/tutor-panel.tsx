@@ -16,6 +16,7 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
   const [busy, setBusy] = useState(false);
   const running = useRef<AbortController>(null);
   const drawer = useRef<HTMLDialogElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
   const narrow = useNarrow();
   useEffect(() => () => running.current?.abort(), []);
 
@@ -76,7 +77,7 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
           rows={2}
           maxLength={2000}
           required
-          autoFocus={narrow}
+          ref={field}
           onKeyDown={(event) => {
             if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
               event.preventDefault();
@@ -100,7 +101,14 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
   }
   return (
     <>
-      <button type="button" className="main tutor-open" onClick={() => drawer.current?.showModal()}>
+      <button
+        type="button"
+        className="main tutor-open"
+        onClick={() => {
+          drawer.current?.showModal();
+          field.current?.focus();
+        }}
+      >
         Ask the tutor
       </button>
       <dialog ref={drawer} className="tutor drawer" aria-labelledby={`${id}-title`}>
