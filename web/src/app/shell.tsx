@@ -3,10 +3,12 @@ import { useEffect, useRef } from "react";
 import { Link, Navigate, Outlet, ScrollRestoration, useLocation } from "react-router";
 import { api, take } from "../api/client";
 import { forget, useSignedIn } from "../api/session";
+import { useOnline } from "../ui/online";
 import mark from "../ui/mark.svg";
 
 export function Shell() {
   const signedIn = useSignedIn();
+  const online = useOnline();
   const queries = useQueryClient();
   const { pathname } = useLocation();
   const main = useRef<HTMLElement>(null);
@@ -46,6 +48,14 @@ export function Shell() {
           Sign out
         </button>
       </header>
+      <div role="status">
+        {online ? null : (
+          <p className="offline">
+            You are offline. What you see may be out of date; answers of a quiz are kept on this page and saved when the
+            connection is back.
+          </p>
+        )}
+      </div>
       <main id="main" ref={main} tabIndex={-1}>
         <Outlet />
       </main>

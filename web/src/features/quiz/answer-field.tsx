@@ -3,6 +3,7 @@ import { useId, useRef, useState } from "react";
 import type { Answered, Asked, Item } from "../../api/question";
 import { plural } from "../../ui/plural";
 import { Words } from "../../ui/words";
+import { number } from "./number";
 
 export interface FieldProps {
   asked: Asked;
@@ -254,12 +255,6 @@ function Ordering({ items, answered, onAnswer }: Rest & { items: Item[] }) {
       )}
     </>
   );
-}
-
-/** A number as people write it; nothing when it is none. */
-export function number(text: string): number | null {
-  const plain = text.trim().replace(/\s/g, "").replace(/^([-+]?\d*),(\d+)$/, "$1.$2");
-  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) ? Number(plain) : null;
 }
 
 function Numeric({ unit, answered, onAnswer }: Rest & { unit: boolean }) {

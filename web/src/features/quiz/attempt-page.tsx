@@ -82,12 +82,12 @@ function Taking({ id, quiz, back, taken, arrived }: TakingProps) {
       if (!(await saver.flush()) && !late) throw new Refused("some answers have not reached the server yet", 503);
       return take(api.POST("/api/v1/assessments/{id}/submit", { params: { path: { id: quiz } } }));
     },
-    onSuccess: async () => {
+    onSuccess: async (_, late) => {
       saver.stop();
       // What the answers tell of this learner is new everywhere.
       for (const name of ["mastery", "next-steps", "reviews"]) void queries.invalidateQueries({ queryKey: [name] });
       await queries.invalidateQueries({ queryKey: ["results", quiz] });
-      await navigate(back, { replace: true, state: { handedIn: true } });
+      await navigate(back, { replace: true, state: { handedIn: late ? "late" : "now" } });
     },
   });
   const { mutate } = submit;
@@ -102,9 +102,12 @@ function Taking({ id, quiz, back, taken, arrived }: TakingProps) {
     const stay = (event: BeforeUnloadEvent) => {
       if (saver.dirty) event.preventDefault();
     };
+    const again = () => void saver.flush();
     window.addEventListener("beforeunload", stay);
+    window.addEventListener("online", again);
     return () => {
       window.removeEventListener("beforeunload", stay);
+      window.removeEventListener("online", again);
       void saver.flush();
     };
   }, [saver]);

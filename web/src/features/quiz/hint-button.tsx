@@ -1,6 +1,6 @@
 /** The hint that wrong answers and days have unlocked; the ladder is the server's. */
 import { useMutation } from "@tanstack/react-query";
-import { api, take } from "../../api/client";
+import { api, Refused, take } from "../../api/client";
 import { Problem } from "../../ui/state";
 import { Words } from "../../ui/words";
 
@@ -10,6 +10,8 @@ export function HintButton({ question }: { question: string }) {
   const hint = useMutation({
     mutationFn: () => take(api.GET("/api/v1/questions/{id}/hint", { params: { path: { id: question } } })),
   });
+  // Nothing is unlocked yet: that is no failure.
+  const early = hint.error instanceof Refused && hint.error.code === "NO_HINT_YET";
   const told = hint.data?.data.attributes;
   return (
     <div className="rung">
@@ -22,8 +24,9 @@ export function HintButton({ question }: { question: string }) {
             <b>{RUNGS[told.rung] ?? "Hint"}:</b> <Words text={told.text} />
           </p>
         ) : null}
+        {early ? <p>No hint yet: hints begin after a wrong answer.</p> : null}
       </div>
-      {hint.isError ? <Problem title="There is no hint now" error={hint.error} /> : null}
+      {hint.isError && !early ? <Problem title="There is no hint now" error={hint.error} /> : null}
     </div>
   );
 }

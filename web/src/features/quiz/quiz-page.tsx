@@ -19,7 +19,7 @@ const begun = (quiz: string) => `lyceum.attempt.${quiz}`;
 export function QuizPage() {
   const { course = "", quiz = "" } = useParams();
   const navigate = useNavigate();
-  const handedIn = (useLocation().state as { handedIn?: boolean } | null)?.handedIn ?? false;
+  const handedIn = (useLocation().state as { handedIn?: string } | null)?.handedIn;
   const path = { params: { path: { id: quiz } } };
   const card = useQuery({
     queryKey: ["quiz", quiz],
@@ -49,6 +49,9 @@ export function QuizPage() {
   const goesOn = kept !== null && !all.some((one) => one.id === kept);
   const counted = mine.filter((one) => !one.attributes.preview).length;
   const used = attributes?.attemptsAllowed != null && counted >= attributes.attemptsAllowed && !goesOn;
+  const takes = session.data?.data.attributes.roles.some(
+    ({ role, scopeId }) => scopeId === course && role === "learner",
+  );
   const teaches = session.data?.data.attributes.roles.some(
     ({ role, scopeId }) => scopeId === course && (role === "instructor" || role === "teaching_assistant"),
   );
@@ -69,7 +72,9 @@ export function QuizPage() {
           </p>
           {handedIn ? (
             <p className="done" role="status">
-              Handed in. Your answers are with the school.
+              {handedIn === "late"
+                ? "The time was over: what was saved until then is handed in."
+                : "Handed in. Your answers are with the school."}
             </p>
           ) : null}
           <p>
@@ -77,7 +82,9 @@ export function QuizPage() {
             Each answer is saved as you give it. {TOLD[attributes.feedback] ?? ""}
           </p>
           {start.isError ? <Problem title="The quiz did not start" error={start.error} /> : null}
-          {(isOpen(attributes) || teaches) && !used ? (
+          {session.isSuccess && !takes && !teaches ? (
+            <p className="empty">Learners take this quiz who are enrolled in the course.</p>
+          ) : (isOpen(attributes) || teaches) && !used ? (
             <p>
               <button type="button" className="main" disabled={start.isPending} onClick={() => start.mutate()}>
                 {start.isPending

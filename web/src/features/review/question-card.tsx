@@ -1,7 +1,6 @@
 /** All that a reviewer has to see of a question, key and source included. */
 import { Link } from "react-router";
-import { inWords } from "../../api/place";
-import { written } from "../../api/place";
+import { inWords, written } from "../../api/place";
 import { sourceLink } from "../../api/question";
 import { Words } from "../../ui/words";
 import { hardness, ORIGINS, TYPE_NAMES, type Body, type Choice, type Question } from "./bank";
@@ -142,7 +141,7 @@ function Key({ body }: { body: Body }) {
       );
     case "matching":
       return (
-        <ul className="key">
+        <ul>
           {body.pairs.map(([left, right]) => (
             <li key={left}>
               <b>{body.left.find((one) => one.id === left)?.text}</b> goes with{" "}
