@@ -36,7 +36,8 @@ test("an instructor drafts questions, approves two by keyboard and publishes a q
   const said = listen(page);
   await bank(page);
   const tabs = page.getByRole("navigation", { name: "Questions by state" });
-  const [drafts, approved] = [tabs.getByRole("button", { name: /^Drafts/ }), tabs.getByRole("button", { name: /^Approved/ })];
+  const drafts = tabs.getByRole("button", { name: /^Drafts/ });
+  const approved = tabs.getByRole("button", { name: /^Approved/ });
   await expect(drafts.locator(".count")).toBeVisible();
   if ((await count(drafts)) < 4) {
     const form = page.locator("details", { hasText: "Draft questions from the course" });
@@ -57,11 +58,13 @@ test("an instructor drafts questions, approves two by keyboard and publishes a q
   await expect(page.getByRole("region", { name: `Question 2 of ${before}` })).toBeFocused();
   await page.keyboard.press("k");
   for (const left of [before - 1, before - 2]) {
+    await expect(page.getByRole("button", { name: /^Approve a$/ })).toBeEnabled();
     await page.keyboard.press("a");
     await expect(drafts.locator(".count")).toHaveText(String(left));
   }
   await expect(approved.locator(".count")).toHaveText(String(good + 2));
 
+  await expect(page.getByRole("button", { name: /^Edit/ })).toBeEnabled();
   await page.keyboard.press("e");
   const words = page.getByLabel("Question", { exact: true });
   await expect(words).toBeFocused();
@@ -70,6 +73,7 @@ test("an instructor drafts questions, approves two by keyboard and publishes a q
   await accessible(page);
   await page.getByRole("button", { name: "Save as draft" }).click();
   await expect(page.locator(".desk .card .stem")).toContainText("only letters here");
+  await expect(page.getByRole("button", { name: /^Reject/ })).toBeEnabled();
   await page.keyboard.press("r");
   await expect(page.getByRole("dialog", { name: "Reject this question?" })).toBeVisible();
   await page.keyboard.press("Enter");

@@ -165,8 +165,9 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
       const left = all.length - 1;
       const word = { reviewed: "Approved", retired: "Retired", draft: "A draft again", live: "In use" }[to];
       say(`${word}. ${left === 0 ? "None is left here." : `${left} left here.`}`);
-      await settled();
+      // At once: what is pressed while the list is read again keeps its focus.
       card.current?.focus();
+      await settled();
     },
     onError: () => settled(),
   });
@@ -181,8 +182,8 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
     onSuccess: async () => {
       edit(false);
       say("Saved as a draft.");
-      await settled();
       card.current?.focus();
+      await settled();
     },
     onError: (error) => (error instanceof Refused && error.status === 409 ? settled() : undefined),
   });
@@ -205,8 +206,8 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
     j: () => go(1),
     k: () => go(-1),
     a: () => canApprove && !editing && to("reviewed"),
-    r: () => canReject && !editing && question && askToReject(),
-    e: () => canEdit && question && edit(true),
+    r: () => canReject && !editing && !busy && question && askToReject(),
+    e: () => canEdit && !busy && question && edit(true),
     "?": () => help.current?.showModal(),
   });
   useEffect(() => edit(false), [question?.id]);
