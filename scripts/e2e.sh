@@ -19,6 +19,7 @@ cleanup() {
 }
 trap cleanup EXIT
 "$lyceum" demo --data-dir "$folder/data" >"$folder/demo.log" 2>&1 || { tail -20 "$folder/demo.log" >&2; exit 1; }
+"$lyceum" user grant ines instructor --course sound --institution harbour --data-dir "$folder/data" >>"$folder/demo.log"
 "$lyceum" serve --data-dir "$folder/data" --listen 127.0.0.1:0 >"$folder/serve.log" 2>&1 &
 server=$!
 for _ in $(seq 150); do

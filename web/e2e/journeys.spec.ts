@@ -1,45 +1,6 @@
 /** The journeys through the real binary in a real browser. Started by scripts/e2e.sh, which makes the demo school. */
-import { expect, test, type Page } from "@playwright/test";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const logins = JSON.parse(process.env.LYCEUM_LOGINS ?? "{}") as Record<string, string>;
-
-interface Violation {
-  id: string;
-  nodes: { html: string }[];
-}
-
-/** WCAG 2.2 AA, as far as a machine can tell. */
-async function accessible(page: Page) {
-  await page.evaluate(axe);
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run: (...a: unknown[]) => Promise<{ violations: Violation[] }> } };
-    const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-    const { violations } = await axe.run(document, { runOnly: { type: "tag", values } });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
-  });
-  expect(found).toEqual([]);
-}
-
-/** What a page must not say to the console: refused scripts and styles, broken promises. */
-function listen(page: Page): string[] {
-  const said: string[] = [];
-  page.on("pageerror", (error) => said.push(error.message));
-  page.on("console", (message) => message.type() === "error" && said.push(message.text()));
-  return said;
-}
-
-async function signIn(page: Page, name: string) {
-  await page.goto("/");
-  await page.getByLabel("Institution").fill("harbour");
-  await page.getByLabel("Login name").fill(name);
-  await page.getByLabel("Password").fill(logins[name] ?? "");
-  await accessible(page);
-  await page.keyboard.press("Enter");
-  await expect(page.getByRole("heading", { name: "Courses" })).toBeVisible();
-}
+import { expect, test } from "@playwright/test";
+import { accessible, listen, signIn } from "./support";
 
 test("a learner reads, asks and follows a citation to its line", async ({ page }) => {
   const said = listen(page);
@@ -58,6 +19,31 @@ test("a learner reads, asks and follows a citation to its line", async ({ page }
   await expect(page.getByText("This course does not cover that.")).toBeVisible();
   await page.reload();
   await expect(page.getByRole("heading", { level: 1, name: "Aliasing" })).toBeVisible();
+  expect(said).toEqual([]);
+});
+
+test("on a narrow screen the tutor is a drawer that a citation closes", async ({ page }) => {
+  const said = listen(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await signIn(page, "leo");
+  await page.locator(".cards a").first().click();
+  await page.getByRole("link", { name: "Aliasing and how to prevent it" }).last().click();
+  await expect(page.getByRole("heading", { level: 1, name: "Aliasing" })).toBeVisible();
+  const ask = page.getByRole("button", { name: "Ask the tutor" });
+  await ask.focus();
+  await page.keyboard.press("Enter");
+  await expect(page.getByLabel("Your question")).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(ask).toBeFocused();
+  await ask.click();
+  await page.getByLabel("Your question").fill("What is an alias?");
+  await page.keyboard.press("Enter");
+  const source = page.locator(".exchange.answered .cite").first();
+  await expect(source).toBeVisible();
+  await accessible(page);
+  await source.click();
+  await expect(page.getByRole("dialog")).toBeHidden();
+  await expect(page.locator(".cited").first()).toBeInViewport();
   expect(said).toEqual([]);
 });
 

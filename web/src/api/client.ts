@@ -12,14 +12,15 @@ export class Refused extends Error {
     message: string,
     readonly status: number,
     readonly traceId?: string,
+    readonly code?: string,
   ) {
     super(message);
   }
 }
 
 function refusal(body: unknown, status: number): Refused {
-  const error = (body as { error?: { message?: string; traceId?: string } } | undefined)?.error;
-  return new Refused(error?.message ?? `the server answered ${status}`, status, error?.traceId);
+  const error = (body as { error?: { message?: string; traceId?: string; code?: string } } | undefined)?.error;
+  return new Refused(error?.message ?? `the server answered ${status}`, status, error?.traceId, error?.code);
 }
 
 /** The data of an answer, or the refusal as an error. */

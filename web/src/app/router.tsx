@@ -1,9 +1,14 @@
 import { createBrowserRouter, Navigate } from "react-router";
 import { CataloguePage } from "../features/catalogue/catalogue-page";
-import { CoursePage } from "../features/course/course-page";
 import { IngestionPage } from "../features/ingestion/ingestion-page";
+import { SourcePage } from "../features/lesson/source-page";
+import { AttemptPage } from "../features/quiz/attempt-page";
+import { QuizPage } from "../features/quiz/quiz-page";
+import { BankPage } from "../features/review/bank-page";
 import { SignInPage } from "../features/sign-in/sign-in-page";
+import { ReviewsPage } from "../features/study/reviews-page";
 import { Classroom } from "./classroom";
+import { Course } from "./course";
 import { NotHere, Shell } from "./shell";
 
 export const router = createBrowserRouter(
@@ -14,7 +19,12 @@ export const router = createBrowserRouter(
       children: [
         { path: "/", element: <Navigate to="/courses" replace /> },
         { path: "/courses", element: <CataloguePage /> },
-        { path: "/courses/:course", element: <CoursePage /> },
+        { path: "/courses/:course", element: <Course /> },
+        { path: "/courses/:course/questions", element: <BankPage /> },
+        { path: "/courses/:course/quizzes/:quiz", element: <QuizPage /> },
+        { path: "/courses/:course/quizzes/:quiz/attempts/:attempt", element: <AttemptPage /> },
+        { path: "/courses/:course/source", element: <SourcePage /> },
+        { path: "/reviews", element: <ReviewsPage /> },
         { path: "/courses/:course/ingestions", element: <IngestionPage /> },
         { path: "/courses/:course/lessons/:lesson", element: <Classroom /> },
         { path: "*", element: <NotHere /> },

@@ -3,10 +3,12 @@ import { useEffect, useRef } from "react";
 import { Link, Navigate, Outlet, ScrollRestoration, useLocation } from "react-router";
 import { api, take } from "../api/client";
 import { forget, useSignedIn } from "../api/session";
+import { useOnline } from "../ui/online";
 import mark from "../ui/mark.svg";
 
 export function Shell() {
   const signedIn = useSignedIn();
+  const online = useOnline();
   const queries = useQueryClient();
   const { pathname } = useLocation();
   const main = useRef<HTMLElement>(null);
@@ -35,16 +37,25 @@ export function Shell() {
       </a>
       <header className="bar">
         <Link className="brand" to="/courses">
-          <img src={mark} alt="" width="28" height="28" /> Lyceum
+          <img src={mark} alt="" width="28" height="28" /> <span>Lyceum</span>
         </Link>
         <nav aria-label="Main">
           <Link to="/courses">Courses</Link>
+          <Link to="/reviews">Reviews</Link>
         </nav>
         <span className="who">{session.data?.data.attributes.username}</span>
         <button type="button" className="quiet" onClick={leave}>
           Sign out
         </button>
       </header>
+      <div role="status">
+        {online ? null : (
+          <p className="offline">
+            You are offline. What you see may be out of date; answers of a quiz are kept on this page and saved when the
+            connection is back.
+          </p>
+        )}
+      </div>
       <main id="main" ref={main} tabIndex={-1}>
         <Outlet />
       </main>

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, type ReactNode } from "react";
 import { Link, useParams } from "react-router";
 import { api, take, type Schemas } from "../../api/client";
 import { Problem, Waiting } from "../../ui/state";
@@ -26,7 +26,13 @@ function grouped(modules: { id: string; attributes: Schemas["ModuleAttributes"] 
 
 const KINDS: Record<string, string> = { VIDEO: "Video", DOCUMENT: "Text", INTERACTIVE: "Package", QUIZ: "Quiz" };
 
-export function CoursePage() {
+interface Props {
+  /** What other features show of a course: above the lessons, and below. */
+  above?: ReactNode;
+  below?: ReactNode;
+}
+
+export function CoursePage({ above, below }: Props) {
   const { course = "" } = useParams();
   const path = { params: { path: { id: course } } };
   const card = useQuery({
@@ -45,19 +51,31 @@ export function CoursePage() {
   if (card.isError) return <Problem title="This course cannot be shown" error={card.error} />;
   const modules = outline.data?.data ?? [];
   const roles = session.data?.data.attributes;
+  const ingests = roles?.permissions.includes("content.ingest");
+  const reviews = roles?.roles.some(
+    ({ role, scopeId }) => scopeId === course && (role === "instructor" || role === "teaching_assistant"),
+  );
   const learns = roles?.roles.some((grant) => grant.role === "learner");
   return (
     <div className="page">
       <h1>{title ?? "…"}</h1>
       <p className="lead">{card.data?.data.attributes.description}</p>
-      {roles?.permissions.includes("content.ingest") ? (
-        <p>
-          <Link className="button" to="ingestions">
-            Content and its ingestion
-          </Link>
+      {ingests || reviews ? (
+        <p className="actions">
+          {ingests ? (
+            <Link className="button" to="ingestions">
+              Content and its ingestion
+            </Link>
+          ) : null}
+          {reviews ? (
+            <Link className="button" to="questions">
+              Questions and quizzes
+            </Link>
+          ) : null}
         </p>
       ) : null}
       {learns ? <NextSteps course={course} /> : null}
+      {above}
       <h2>Lessons</h2>
       {outline.isPending ? <Waiting what="the outline" /> : null}
       {outline.isError ? (
@@ -83,6 +101,7 @@ export function CoursePage() {
           </li>
         ))}
       </ol>
+      {below}
     </div>
   );
 }

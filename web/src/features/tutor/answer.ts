@@ -10,7 +10,7 @@ export interface Citation {
 }
 
 export interface Answer {
-  outcome: "answered" | "closest" | "declined";
+  outcome: "answered" | "closest" | "declined" | "hint";
   mode: "extract" | "generated";
   sentences: { text: string; citations: number[] }[];
   citations: Citation[];

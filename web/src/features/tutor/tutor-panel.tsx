@@ -1,5 +1,6 @@
 /** The tutor beside a lesson: an answer from the course, each sentence with its place, or an honest no. */
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
+import { useNarrow } from "../../ui/narrow";
 import { Refused } from "../../api/client";
 import { stream } from "../../api/events";
 import { inWords } from "../../api/place";
@@ -14,6 +15,9 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
   const [exchanges, setExchanges] = useState<Exchange[]>([]);
   const [busy, setBusy] = useState(false);
   const running = useRef<AbortController>(null);
+  const drawer = useRef<HTMLDialogElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const narrow = useNarrow();
   useEffect(() => () => running.current?.abort(), []);
 
   const ask = async (question: string) => {
@@ -47,9 +51,13 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
     form.reset();
     void ask(question);
   };
-  return (
-    <aside className="tutor" aria-labelledby={`${id}-title`}>
-      <h2 id={`${id}-title`}>Tutor</h2>
+  const open = (cited: Cited) => {
+    // The lesson is behind the drawer.
+    drawer.current?.close();
+    onOpen(cited);
+  };
+  const talk = (
+    <>
       <div className="exchanges" role="log" aria-label="Questions and answers" tabIndex={0}>
         {exchanges.length === 0 ? (
           <p className="empty">
@@ -58,7 +66,7 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
           </p>
         ) : null}
         {exchanges.map((exchange, index) => (
-          <Shown key={index} exchange={exchange} onOpen={onOpen} />
+          <Shown key={index} exchange={exchange} onOpen={open} />
         ))}
       </div>
       <form onSubmit={submit}>
@@ -69,6 +77,7 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
           rows={2}
           maxLength={2000}
           required
+          ref={field}
           onKeyDown={(event) => {
             if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
               event.preventDefault();
@@ -80,7 +89,38 @@ export function TutorPanel({ course, onOpen }: { course: string; onOpen: (cited:
           {busy ? "Answering…" : "Ask"}
         </button>
       </form>
-    </aside>
+    </>
+  );
+  if (!narrow) {
+    return (
+      <aside className="tutor" aria-labelledby={`${id}-title`}>
+        <h2 id={`${id}-title`}>Tutor</h2>
+        {talk}
+      </aside>
+    );
+  }
+  return (
+    <>
+      <button
+        type="button"
+        className="main tutor-open"
+        onClick={() => {
+          drawer.current?.showModal();
+          field.current?.focus();
+        }}
+      >
+        Ask the tutor
+      </button>
+      <dialog ref={drawer} className="tutor drawer" aria-labelledby={`${id}-title`}>
+        <div className="drawer-bar">
+          <h2 id={`${id}-title`}>Tutor</h2>
+          <button type="button" onClick={() => drawer.current?.close()}>
+            Back to the lesson
+          </button>
+        </div>
+        {talk}
+      </dialog>
+    </>
   );
 }
 
@@ -89,15 +129,21 @@ const SAYS: Record<string, string> = {
   closest: "The course may not answer this. These passages come nearest.",
 };
 
+const NEAREST: Record<string, string> = { answered: "Also covered in", hint: "Where to read" };
+
 function Shown({ exchange, onOpen }: { exchange: Exchange; onOpen: (cited: Cited) => void }) {
-  const { question, sentences, citations, answer, failure } = exchange;
-  const says = SAYS[answer?.outcome ?? ""];
+  const { question, citations, answer, failure } = exchange;
+  const hint = answer?.outcome === "hint";
+  // Of a hint the first sentence says why there is no answer, the others are the hint.
+  const says = hint ? exchange.sentences[0]?.text : SAYS[answer?.outcome ?? ""];
+  const sentences = hint ? exchange.sentences.slice(1) : exchange.sentences;
   return (
     <section className={`exchange ${answer?.outcome ?? ""}`}>
       <h3>{question}</h3>
       {says ? <p className="says">{says}</p> : null}
       {answer?.outcome === "declined" ? null : (
         <p>
+          {hint && sentences.length > 0 ? <b>Hint: </b> : null}
           {sentences.map((sentence, index) => (
             <span key={index}>
               {sentence.text}{" "}
@@ -129,7 +175,7 @@ function Shown({ exchange, onOpen }: { exchange: Exchange; onOpen: (cited: Cited
       <Places title="Sources" all={citations} numbered onOpen={onOpen} />
       {answer ? (
         <Places
-          title={answer.outcome === "answered" ? "Also covered in" : "Nearest passages"}
+          title={NEAREST[answer.outcome] ?? "Nearest passages"}
           all={answer.nearest}
           onOpen={onOpen}
         />
