@@ -20,6 +20,7 @@ mod content;
 mod course;
 mod docs;
 mod enrollment;
+mod exchange;
 mod generate;
 mod grade;
 mod health;
@@ -166,6 +167,8 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/questions/{id}/state", A::QuestionEdit, about("Approves a question, takes that back, or retires it").body::<question::StateChange>().one::<question::QuestionAttributes>(), question::set_state);
     routes.add(GET, "/api/v1/courses/{id}/questions", A::QuestionRead, about("Lists the question bank of a course, with keys").query(question::LIST_QUERY).many::<question::QuestionAttributes>(), question::of_course);
     routes.add(POST, "/api/v1/courses/{id}/questions/generate", A::QuizGenerate, about("Drafts questions from the course, for a person to review").body::<generate::NewQuestions>().created::<generate::OfferedAttributes>(), generate::generate);
+    routes.add(GET, "/api/v1/courses/{id}/questions/export", A::QuestionRead, about("The question bank as a file, with keys; what the format cannot hold is named").query(exchange::QUERY).one::<exchange::FileAttributes>(), exchange::export);
+    routes.add(POST, "/api/v1/courses/{id}/questions/import", A::QuestionEdit, about("Reads questions from a file as drafts; each loss is named").body::<exchange::NewFile>().created::<exchange::ImportedAttributes>(), exchange::import);
     routes.add(POST, "/api/v1/assessments", A::AssessmentPublish, about("Makes a quiz from questions of the bank").body::<assessment::NewAssessment>().created::<assessment::AssessmentAttributes>(), assessment::create);
     routes.add(POST, "/api/v1/assessments/{id}/publish", A::AssessmentPublish, about("Publishes a quiz; its questions go live and are closed to the tutor").one::<assessment::AssessmentAttributes>(), assessment::publish);
     routes.add(POST, "/api/v1/assessments/{id}/close", A::AssessmentPublish, about("Closes a quiz: no attempt begins any more").one::<assessment::AssessmentAttributes>(), assessment::close);

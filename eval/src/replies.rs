@@ -3,9 +3,12 @@
 //! A reply is known to be good or to be held back. Measured is what the guards show of each, by sentence for what
 //! must not be shown, because one wrong sentence is one too many however long the reply is.
 
+mod grading;
 mod quiz;
 mod tutor;
 
+use domain::wire::{ChatRequest, Down, Failure, Finish, Model, Reply, Request, Task, Up};
+use llm_gateway::{Gateway, WorkerLink};
 use serde::Serialize;
 
 use crate::Result;
@@ -36,6 +39,7 @@ pub struct Sample {
 pub(crate) async fn measure(report: &mut SuiteReport) -> Result<()> {
     figures(report, "tutor", tutor::judged().await?);
     figures(report, "quiz", quiz::judged().await?);
+    figures(report, "grading", grading::judged().await?);
     Ok(())
 }
 
@@ -56,4 +60,46 @@ fn figures(report: &mut SuiteReport, prompt: &str, samples: Vec<Sample>) {
     report.numbers.insert(format!("{prompt} replies"), samples.len() as f64);
     report.replies.extend(samples);
     report.replies.sort_by_key(|one| one.good == one.shown);
+}
+
+/// A gateway whose chat model says what is written; `cut` ends each reply before its time.
+async fn served<F>(cut: bool, said: F) -> Gateway
+where
+    F: Fn(&ChatRequest) -> String + Send + 'static,
+{
+    let gateway = Gateway::default();
+    let (link, serving) = gateway.attach_in_process();
+    tokio::spawn(serving);
+    tokio::spawn(serve(link, cut, said));
+    while gateway.chat_model().is_none() {
+        tokio::task::yield_now().await;
+    }
+    gateway
+}
+
+async fn serve<F: Fn(&ChatRequest) -> String>(mut link: WorkerLink, cut: bool, said: F) {
+    let model = Model {
+        id: "written by hand".into(),
+        task: Task::Chat,
+        dimension: None,
+        max_tokens: None,
+        backend: "written".into(),
+    };
+    let register = Up::Register { worker: "replies".into(), models: vec![model] };
+    let mut open =
+        link.outgoing.send(register).await.is_ok() && link.outgoing.send(Up::Credit { count: 4 }).await.is_ok();
+    while let (true, Some(message)) = (open, link.incoming.recv().await) {
+        let Down::Assign { assignment } = message else { continue };
+        let id = assignment.id;
+        let last = match assignment.request {
+            Request::Chat(request) => {
+                let text = said(&request);
+                open &= link.outgoing.send(Up::Token { id, text }).await.is_ok();
+                let finish = if cut { Finish::Length } else { Finish::Stop };
+                Up::Done { id, reply: Reply::Chat { finish } }
+            }
+            _ => Up::Fail { id, failure: Failure::Backend { message: "this model only chats".into() } },
+        };
+        open &= link.outgoing.send(last).await.is_ok() && link.outgoing.send(Up::Credit { count: 1 }).await.is_ok();
+    }
 }

@@ -3,9 +3,8 @@
 
 use assistant::quiz::{Passage, verdicts};
 use domain::chunk::{Chunk, Sentence};
-use domain::wire::{ChatRequest, Down, Failure, Finish, Model, Reply, Request, Task, Up};
+use domain::wire::ChatRequest;
 use domain::{Locator, LocatorKind};
-use llm_gateway::{Gateway, WorkerLink};
 use serde::Deserialize;
 
 use super::Sample;
@@ -38,7 +37,8 @@ pub(super) async fn judged() -> Result<Vec<Sample>> {
             what: format!("replies-quiz.jsonl, line {number}"),
             reason: error.to_string(),
         })?;
-        let gateway = served(&written).await;
+        let (cut, said_by) = (written.kind == "cut_off", written.clone());
+        let gateway = super::served(cut, move |request| said(&said_by, request)).await;
         let outcome = verdicts(gateway, passage(&written), 1).await?;
         let reason = match outcome.into_iter().next() {
             Some(verdict) => verdict.outcome.err().map(|reason| reason.to_string()),
@@ -77,45 +77,6 @@ fn passage(written: &Written) -> Passage {
         flagged: false,
     };
     Passage { lesson: None, source_path: "sound.md".into(), chunk, stressed: Vec::new() }
-}
-
-/// A gateway whose chat model says what is written.
-async fn served(written: &Written) -> Gateway {
-    let gateway = Gateway::default();
-    let (link, serving) = gateway.attach_in_process();
-    tokio::spawn(serving);
-    tokio::spawn(serve(link, written.clone()));
-    while gateway.chat_model().is_none() {
-        tokio::task::yield_now().await;
-    }
-    gateway
-}
-
-async fn serve(mut link: WorkerLink, written: Written) {
-    let model = Model {
-        id: "written by hand".into(),
-        task: Task::Chat,
-        dimension: None,
-        max_tokens: None,
-        backend: "written".into(),
-    };
-    let register = Up::Register { worker: "replies".into(), models: vec![model] };
-    let mut open =
-        link.outgoing.send(register).await.is_ok() && link.outgoing.send(Up::Credit { count: 4 }).await.is_ok();
-    while let (true, Some(message)) = (open, link.incoming.recv().await) {
-        let Down::Assign { assignment } = message else { continue };
-        let id = assignment.id;
-        let last = match assignment.request {
-            Request::Chat(request) => {
-                let text = said(&written, &request);
-                open &= link.outgoing.send(Up::Token { id, text }).await.is_ok();
-                let finish = if written.kind == "cut_off" { Finish::Length } else { Finish::Stop };
-                Up::Done { id, reply: Reply::Chat { finish } }
-            }
-            _ => Up::Fail { id, failure: Failure::Backend { message: "this model only chats".into() } },
-        };
-        open &= link.outgoing.send(last).await.is_ok() && link.outgoing.send(Up::Credit { count: 1 }).await.is_ok();
-    }
 }
 
 /// The draft, or the number that the option of the blind check has in this order.

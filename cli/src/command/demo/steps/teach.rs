@@ -277,9 +277,9 @@ async fn grading(class: &Class<'_>, wanted: &Grading, card: &mut Scorecard) -> R
 
     let Some(appealed) = handed.iter().find(|one| one.who == "leo" && one.marks.len() > 1) else { return Ok(()) };
     let learner = class.learner("leo").await?;
-    let text = "The second paragraph says that the high frequencies are removed before the converter.";
+    let text = "My first paragraph says that a tone appears as a lower frequency, measured too seldom.";
     let appeals = class.node.school.appeal();
-    let appeal = appeals.open(&learner, appealed.id, Some("why".into()), text.into()).await?;
+    let appeal = appeals.open(&learner, appealed.id, Some("what".into()), text.into()).await?;
     let better = |mark: &NewMark| match mark.criterion.as_str() {
         "what" => NewMark { level: "full".into(), ..mark.clone() },
         _ => mark.clone(),
@@ -288,7 +288,13 @@ async fn grading(class: &Class<'_>, wanted: &Grading, card: &mut Scorecard) -> R
     let reason = Some("the appeal is right about the lower frequency".to_owned());
     grades.set(&class.teacher, appealed.id, NewGrade { marks, comment: None, reason }).await?;
     grades.release(&class.teacher, appealed.id).await?;
-    let told = appeals.answer(&class.teacher, appeal.id, "Read again: the first criterion is met.".into()).await?;
+    let told = appeals
+        .answer(
+            &class.teacher,
+            appeal.id,
+            "Read again: too seldom is the limit, and the lower frequency is there. The criterion is met.".into(),
+        )
+        .await?;
     let seen = submissions.get(&learner, appealed.id).await?;
     let points = seen.grade.map(|grade| format!("{} of {} points now", grade.points, grade.most));
     card.check(
