@@ -6,8 +6,11 @@
 //! as words can tell, and its citation quotes them beside it. Refusing a good sentence costs a
 //! retry or the extract; that is the cheap mistake.
 
+mod against;
 mod tokens;
 mod turn;
+
+pub(crate) use against::{contradicts, other_number};
 
 use std::collections::HashSet;
 

@@ -9,7 +9,7 @@ mod prompt;
 mod words;
 
 use domain::grade::{Flag, Judged, Proposal, Work};
-use domain::injection::instruction_like;
+use domain::injection::{instruction_like, speaks_to_grader};
 use domain::question::{Origin, OriginKind};
 use domain::text::invisible;
 use sha2::{Digest as _, Sha256};
@@ -49,7 +49,7 @@ pub async fn proposed(gateway: llm_gateway::Gateway, work: &Work) -> Result<Made
 
 async fn made(models: &Models, work: &Work) -> Result<Made> {
     let chat = models.chat_model();
-    let whole = flags(&work.text);
+    let whole = flags(work);
     let mut by_model = chat.is_some();
     let mut criteria = Vec::with_capacity(work.rubric.criteria.len());
     for criterion in &work.rubric.criteria {
@@ -116,12 +116,15 @@ fn too_long(mut judged: Judged) -> Judged {
 }
 
 /// What of a whole text a person must see before believing any proposal.
-fn flags(text: &str) -> Vec<Flag> {
+fn flags(work: &Work) -> Vec<Flag> {
     let mut flags = Vec::new();
-    if instruction_like(text).is_some() {
+    let references: String =
+        work.rubric.criteria.iter().filter_map(|one| one.reference.as_deref()).collect::<Vec<_>>().join(" ");
+    let asked = format!("{} {references}", work.stem);
+    if instruction_like(&work.text).is_some() || speaks_to_grader(&work.text, &asked).is_some() {
         flags.extend([Flag::Instruction, Flag::NeedsLook]);
     }
-    if text.chars().any(invisible) {
+    if work.text.chars().any(invisible) {
         flags.extend([Flag::HiddenText, Flag::NeedsLook]);
     }
     flags

@@ -30,6 +30,8 @@ pub enum Flag {
     Empty,
     /// Weak, unsure, or flagged for another reason.
     NeedsLook,
+    /// Says the opposite of the reference in nearly its words.
+    Contradiction,
     /// Two ways of judging disagree.
     Disagreement,
     /// A quote or a level of the model's reply did not hold and was dropped.

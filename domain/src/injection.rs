@@ -3,7 +3,10 @@
 //! A finding is a flag for people and a reason to rank lower; it is not the defence. The tutor has
 //! no tools and quotes by span, so text has no effect whether it is found here or not.
 
+mod grader;
 mod patterns;
+
+pub use grader::speaks_to_grader;
 
 use patterns::{PATTERNS, Step};
 use unicode_normalization::UnicodeNormalization;

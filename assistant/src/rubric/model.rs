@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use domain::grade::{Evidence, Flag, Judged};
-use domain::injection::instruction_like;
+use domain::injection::{instruction_like, speaks_to_grader};
 use domain::rubric::Criterion;
 use serde::Deserialize;
 
@@ -141,7 +141,11 @@ fn checked(criterion: &Criterion, wire: Wire, text: &str, words: &Words) -> Judg
             None => flags.push(Flag::Unsupported),
         }
     }
-    if evidence.iter().any(|one| instruction_like(&one.quote).is_some()) {
+    let asked = format!("{} {}", criterion.title, criterion.reference.as_deref().unwrap_or_default());
+    if evidence
+        .iter()
+        .any(|one| instruction_like(&one.quote).is_some() || speaks_to_grader(&one.quote, &asked).is_some())
+    {
         return refused(criterion, Flag::Instruction, "the language model took an order in the text for an answer");
     }
     if level.share > 0.0 && evidence.is_empty() {
@@ -152,11 +156,13 @@ fn checked(criterion: &Criterion, wire: Wire, text: &str, words: &Words) -> Judg
     }
     // What words can see speaks up where the model gave points all the same, and where it gave none to a good text.
     if level.share > 0.0 {
-        flags.extend(words.against(level.share));
+        flags.extend(words.against(criterion, text, &evidence, level.share));
     } else if words.strong() {
         flags.push(Flag::Disagreement);
     }
-    if !flags.is_empty() {
+    let lowest = criterion.levels.iter().all(|other| other.share >= level.share);
+    // Nobody fails on a model's word alone.
+    if !flags.is_empty() || lowest {
         flags.push(Flag::NeedsLook);
     }
     let comment = wire.comment.trim();

@@ -4,14 +4,15 @@ use domain::grade::{Evidence, Flag, Judged};
 use domain::rubric::Criterion;
 use domain::text::{sentences, terms};
 
+use crate::check::{contradicts, other_number};
 use crate::grade::{Graded, Item, Proposal, propose};
 
 /// Sentences that are compared with a reference at a time: features of overlap fade in long texts.
 const WINDOW: usize = 3;
 /// A share from which words speak for an answer.
 const STRONG: f64 = 0.8;
-/// A share below which words speak against a full level.
-const WEAK: f64 = 0.15;
+/// A share for which every number must be the reference's.
+const FULL: f64 = 0.75;
 
 /// What words show of one criterion.
 pub(super) struct Words {
@@ -78,12 +79,24 @@ impl Words {
         self.found.as_ref().is_some_and(|(_, found)| found.score >= STRONG && found.flags.is_empty())
     }
 
-    /// What words say against giving `share` of the points.
-    pub(super) fn against(&self, share: f64) -> Vec<Flag> {
-        let Some((_, found)) = &self.found else { return Vec::new() };
-        let mut flags: Vec<Flag> = found.flags.iter().copied().filter(|flag| *flag != Flag::NeedsLook).collect();
-        if share >= 0.75 && found.score < WEAK {
-            flags.push(Flag::Disagreement);
+    /// What words say against this share of the points for these quotes; nothing where they cannot tell.
+    pub(super) fn against(&self, criterion: &Criterion, text: &str, evidence: &[Evidence], share: f64) -> Vec<Flag> {
+        let plain = [Flag::KeywordList, Flag::CopiedQuestion, Flag::CopiedReference, Flag::Empty];
+        let found = self.found.iter().flat_map(|(_, found)| &found.flags);
+        let mut flags: Vec<Flag> = found.copied().filter(|flag| plain.contains(flag)).collect();
+        let Some(reference) = &criterion.reference else { return flags };
+        let whole = sentences(text);
+        // A quote is judged with the whole sentence that it was taken from.
+        let quoted: Vec<&str> = whole
+            .iter()
+            .filter(|(start, end)| evidence.iter().any(|one| one.start < *end && one.end > *start))
+            .filter_map(|(start, end)| text.get(*start..*end))
+            .collect();
+        if quoted.iter().any(|one| contradicts(one, reference)) {
+            flags.push(Flag::Contradiction);
+        }
+        if share >= FULL && quoted.iter().any(|one| other_number(one, reference)) {
+            flags.push(Flag::Numbers);
         }
         flags
     }

@@ -3,7 +3,7 @@
 
 use assistant::rubric::proposed;
 use domain::QuestionId;
-use domain::grade::Work;
+use domain::grade::{Flag, Work};
 use domain::rubric::{Criterion, Level, Rubric};
 use serde::Deserialize;
 
@@ -57,10 +57,13 @@ pub(super) async fn judged() -> Result<Vec<Sample>> {
         let found = &made.proposal;
         let level = found.criteria.first().and_then(|one| one.level.clone());
         let why = found.criteria.first().and_then(|one| one.why_not.clone());
-        let reason = match (&level, found.flags.is_empty()) {
-            (None, _) => Some(why.unwrap_or_else(|| "not judged".into())),
-            (Some(level), false) => Some(format!("\"{level}\" is shown with {:?}", found.flags)),
-            (Some(_), true) => None,
+        // The lowest level is always for a person to look at; that alone holds nothing back here.
+        let lowest = found.share.is_some_and(|share| share <= 0.0);
+        let plain = found.flags.iter().all(|flag| lowest && *flag == Flag::NeedsLook);
+        let reason = match &level {
+            None => Some(why.unwrap_or_else(|| "not judged".into())),
+            Some(level) if !plain => Some(format!("\"{level}\" is shown with {:?}", found.flags)),
+            Some(_) => None,
         };
         samples.push(Sample {
             id: written.id,
