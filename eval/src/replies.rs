@@ -39,7 +39,9 @@ pub struct Sample {
 pub(crate) async fn measure(report: &mut SuiteReport) -> Result<()> {
     figures(report, "tutor", tutor::judged().await?);
     figures(report, "quiz", quiz::judged().await?);
-    figures(report, "grading", grading::judged().await?);
+    let (samples, wrong) = grading::judged().await?;
+    report.metrics.insert("grading.wrong mark flagged or held back".into(), stats::mean(&wrong));
+    figures(report, "grading", samples);
     Ok(())
 }
 

@@ -33,9 +33,11 @@ struct Judged {
     levels: Vec<Level>,
 }
 
-/// What becomes of each reply: shown is what is proposed without a flag that sends a person to look.
-pub(super) async fn judged() -> Result<Vec<Sample>> {
+/// What becomes of each reply: shown is what is proposed without a flag that sends a person to look. With it, for
+/// each reply whose level is not the one that a teacher would give, whether it is held back or flagged at all.
+pub(super) async fn judged() -> Result<(Vec<Sample>, Vec<f64>)> {
     let mut samples = Vec::new();
+    let mut wrong = Vec::new();
     for (number, line) in (1..).zip(REPLIES.lines()) {
         let written: Written = serde_json::from_str(line).map_err(|error| Error::Damaged {
             what: format!("replies-grading.jsonl, line {number}"),
@@ -65,6 +67,10 @@ pub(super) async fn judged() -> Result<Vec<Sample>> {
             Some(level) if !plain => Some(format!("\"{level}\" is shown with {:?}", found.flags)),
             Some(_) => None,
         };
+        if !written.sound && written.reply.contains("\"level\"") {
+            let marked = level.as_ref().is_some_and(|level| *level != written.right_level);
+            wrong.push(f64::from(u8::from(!marked || !found.flags.is_empty())));
+        }
         samples.push(Sample {
             id: written.id,
             kind: written.kind,
@@ -75,5 +81,5 @@ pub(super) async fn judged() -> Result<Vec<Sample>> {
             note: format!("a teacher would give \"{}\"", written.right_level),
         });
     }
-    Ok(samples)
+    Ok((samples, wrong))
 }
