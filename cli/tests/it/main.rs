@@ -10,5 +10,6 @@
 
 mod house;
 mod kill;
+mod learning;
 mod spine;
 mod support;
