@@ -87,10 +87,17 @@ impl Questions<'_> {
         course: CourseId,
         mut drafts: Vec<Draft>,
     ) -> Result<(Vec<Question>, usize)> {
-        let lessons: std::collections::HashSet<domain::LessonId> = {
-            let outline = self.school.lesson().outline(actor, course).await?;
-            outline.modules.iter().flat_map(|(_, lessons)| lessons.iter().map(|lesson| lesson.id)).collect()
-        };
+        let acting = actor.clone();
+        let lessons: std::collections::HashSet<domain::LessonId> = self
+            .school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let course = crate::course::editable(tx, &acting, Action::QuestionEdit, course).await?;
+                    let all = sql::lesson::in_course(tx, course.institution_id, course.id, true).await?;
+                    Ok(all.into_iter().map(|lesson| lesson.id).collect())
+                })
+            })
+            .await?;
         let mut elsewhere = 0;
         for draft in &mut drafts {
             if draft.lesson.is_some_and(|lesson| !lessons.contains(&lesson)) {

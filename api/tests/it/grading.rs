@@ -37,6 +37,16 @@ async fn essay(world: &World, place: &Place, mark: &str) -> (QuestionId, Assessm
     (question, quiz)
 }
 
+/// The same, made once for a place: each case reads every row before and after.
+async fn known_essay(world: &World, place: &Place, mark: &str) -> (QuestionId, AssessmentId) {
+    let operator = Actor::operator(place.institution);
+    let all = world.school.assessment().list(&operator, place.course, None, 200).await.unwrap();
+    match all.iter().find(|quiz| quiz.title.ends_with(" essay")) {
+        Some(quiz) => (quiz.items[0].question, quiz.id),
+        None => essay(world, place, mark).await,
+    }
+}
+
 async fn hand_in(world: &World, key: &str, place: &Place, text: &str) -> SubmissionId {
     let mark = if place.institution == world.home { "plain" } else { "canary-oth" };
     let (question, quiz) = essay(world, place, mark).await;
@@ -61,7 +71,12 @@ fn level(level: &str, reason: &str) -> NewGrade {
 }
 
 /// An open appeal, written as rows: the places of others have nobody who could release.
-async fn appeal(world: &World, key: &str, place: &Place, mark: &str) -> AppealId {
+async fn appeal(world: &World, key: &str, place: &Place, afresh: bool, mark: &str) -> AppealId {
+    let operator = Actor { reason: Some("test".into()), ..Actor::operator(place.institution) };
+    let known = world.school.appeal().list(&operator, place.course, Some(Outcome::Open)).await.unwrap();
+    if let Some(known) = known.first().filter(|_| !afresh) {
+        return known.id;
+    }
     let id = submission(world, key, place, true, mark).await;
     let (institution, course, user) = (place.institution, place.course, world.users[key].id);
     let written = world.store.write(move |tx| {
@@ -119,7 +134,7 @@ pub(crate) async fn aim(
     let teaches = near && role == "IN";
     let found = match (method.as_str(), path) {
         ("POST", "/api/v1/submissions") => {
-            let (question, quiz) = essay(world, place, mark).await;
+            let (question, quiz) = known_essay(world, place, mark).await;
             let body = json!({ "assessmentId": quiz, "questionId": question, "text": format!("{mark} {TEXT}") });
             (path.to_owned(), Some(body))
         }
@@ -142,12 +157,12 @@ pub(crate) async fn aim(
             (p.replace("{id}", &id.to_string()), body)
         }
         ("POST", "/api/v1/appeals/{id}/answer") => {
-            let id = appeal(world, whose, place, mark).await;
+            let id = appeal(world, whose, place, teaches, mark).await;
             (path.replace("{id}", &id.to_string()), Some(json!({ "text": "Looked at again." })))
         }
         (_, "/api/v1/questions/{id}/rubric" | "/api/v1/questions/{id}/calibration")
         | ("POST", "/api/v1/questions/{id}/proposals" | "/api/v1/questions/{id}/regrade") => {
-            let (question, _) = essay(world, place, mark).await;
+            let (question, _) = known_essay(world, place, mark).await;
             let levels = json!([
                 { "id": "yes", "title": "Yes", "share": 1 },
                 { "id": "no", "title": "No", "share": 0 }

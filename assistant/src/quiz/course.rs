@@ -30,6 +30,8 @@ pub(super) struct Course<'a> {
 
 /// Facts worth less lend no wrong options.
 const WORTH_NAMING: f64 = 0.6;
+/// Documents between two facts that could be mistaken for each other.
+const NEAR: usize = 2;
 /// Share of a stem's words that one sentence about another term may hold before that term could be right too.
 const COULD_BE: f64 = 0.5;
 
@@ -54,6 +56,11 @@ impl<'a> Course<'a> {
     fn apart(&self, a: usize, b: usize) -> usize {
         let at = |index: usize| self.documents.get(index).copied().unwrap_or_default();
         at(a).abs_diff(at(b))
+    }
+
+    /// Whether two facts stand close enough that one could be mistaken for the other.
+    pub(super) fn near(&self, one: &Fact, other: &Fact) -> bool {
+        self.apart(one.passage, other.passage) <= NEAR
     }
 
     /// Whether a sentence of the course says of `term` what `said` says.

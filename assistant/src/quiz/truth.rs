@@ -20,7 +20,6 @@ const TURNED: &[(&str, &str)] = &[
     ("static", "dynamic"),
     ("statically", "dynamically"),
     ("before", "after"),
-    ("always", "never"),
     ("public", "private"),
     ("strong", "weak"),
     ("increases", "decreases"),
@@ -84,6 +83,7 @@ fn of_fact(course: &Course<'_>, fact: &Fact) -> Option<Made> {
     } else {
         let other = course.siblings(fact).into_iter().find(|other| {
             other.class == fact.class
+                && course.near(fact, other)
                 && !course.could_be(&other.term, &fact.predicate)
                 && fact.form == other.form
                 && !fact.predicate.contains(other.term.as_str())
