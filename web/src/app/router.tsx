@@ -1,5 +1,6 @@
 import { createBrowserRouter, Navigate } from "react-router";
 import { CataloguePage } from "../features/catalogue/catalogue-page";
+import { GradingPage } from "../features/grading/grading-page";
 import { IngestionPage } from "../features/ingestion/ingestion-page";
 import { SourcePage } from "../features/lesson/source-page";
 import { AttemptPage } from "../features/quiz/attempt-page";
@@ -21,6 +22,7 @@ export const router = createBrowserRouter(
         { path: "/courses", element: <CataloguePage /> },
         { path: "/courses/:course", element: <Course /> },
         { path: "/courses/:course/questions", element: <BankPage /> },
+        { path: "/courses/:course/grading", element: <GradingPage /> },
         { path: "/courses/:course/quizzes/:quiz", element: <QuizPage /> },
         { path: "/courses/:course/quizzes/:quiz/attempts/:attempt", element: <AttemptPage /> },
         { path: "/courses/:course/source", element: <SourcePage /> },

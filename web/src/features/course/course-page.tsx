@@ -68,9 +68,14 @@ export function CoursePage({ above, below }: Props) {
             </Link>
           ) : null}
           {reviews ? (
-            <Link className="button" to="questions">
-              Questions and quizzes
-            </Link>
+            <>
+              <Link className="button" to="questions">
+                Questions and quizzes
+              </Link>
+              <Link className="button" to="grading">
+                Grading
+              </Link>
+            </>
           ) : null}
         </p>
       ) : null}

@@ -7,7 +7,7 @@ import { inWords as place } from "../../api/place";
 import { inWords, named, sourceLink, type Answered, type Asked, type Source } from "../../api/question";
 import { points } from "../../ui/plural";
 import { Words } from "../../ui/words";
-import { moment } from "./facts";
+import { moment } from "../../ui/moment";
 import { HintButton } from "./hint-button";
 
 type Feedback = Omit<Schemas["FeedbackAttributes"], "rationales" | "response" | "source"> & {
