@@ -15,7 +15,6 @@ import { Appeals } from "./appeals";
 import { CriterionField } from "./criterion-field";
 import { begin, changed, differsFrom, full, pointsOf, standing, takenOver, type Bench, type Draft } from "./draft";
 import { History } from "./history";
-import { RubricPanel } from "./rubric-panel";
 import { flagged, origin, STATE_NAMES } from "./words";
 
 const KEYS: [string, string][] = [
@@ -134,6 +133,7 @@ function Desk({ id, course, me, may, order, drafts, open, bench, question }: Pro
   const unset = changed(bench, draft);
   const releasable = canRelease && last !== undefined && last.releasedAt == null;
   const total = pointsOf(bench, draft.levels);
+  const empty = bench.criteria.filter((one) => draft.levels[one.id] === undefined).length;
   const at = order.indexOf(id);
   const go = (by: number) => {
     const next = order[at + by];
@@ -179,8 +179,10 @@ function Desk({ id, course, me, may, order, drafts, open, bench, question }: Pro
     say("The proposed levels are chosen. Look at each, then set the grade.");
   };
   const askToRelease = () => {
-    if (busy || !releasable) return;
+    if (busy || !canRelease) return;
     if (unset) return ask("Your choice is not set yet. Set the grade before you release it.");
+    if (!last) return ask("Nobody graded this yet. Set the grade before you release it.");
+    if (!releasable) return ask("This grade is released already.");
     ask("");
     confirm.current?.showModal();
     confirmIt.current?.focus();
@@ -374,7 +376,7 @@ function Desk({ id, course, me, may, order, drafts, open, bench, question }: Pro
               <p className="sum">
                 {total === null ? (
                   <span className="quiet">
-                    {plural(bench.criteria.filter((one) => draft.levels[one.id] === undefined).length, "criterion", "criteria")}{" "}
+                    {plural(empty, "criterion", "criteria")}{" "}
                     without a level
                   </span>
                 ) : (
@@ -404,7 +406,7 @@ function Desk({ id, course, me, may, order, drafts, open, bench, question }: Pro
               <button
                 type="button"
                 className={releasable && !unset ? "main" : ""}
-                disabled={busy || !releasable}
+                disabled={busy}
                 onClick={askToRelease}
               >
                 {release.isPending ? "Releasing…" : "Release"} <kbd>l</kbd>
@@ -415,7 +417,6 @@ function Desk({ id, course, me, may, order, drafts, open, bench, question }: Pro
       </div>
       <History all={bench.history} criteria={bench.criteria} me={me} />
       <Agreement question={question} />
-      <RubricPanel question={question} course={course} bench={bench} may={may} onSaved={settled} />
       <dialog ref={confirm} aria-labelledby={`${ids}-release`}>
         <h2 id={`${ids}-release`}>Release this grade?</h2>
         <p>

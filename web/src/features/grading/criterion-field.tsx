@@ -42,7 +42,7 @@ export function CriterionField(props: Props) {
         <span className="letter" aria-hidden="true">
           {letter(place)}
         </span>{" "}
-        {criterion.title} <small className="quiet">{worth(bench, criterion, 1)} points</small>
+        {criterion.title} <small className="quiet">{worth(bench, criterion, 1)} {worth(bench, criterion, 1) === "1" ? "point" : "points"}</small>
       </legend>
       {criterion.description ? <p>{criterion.description}</p> : null}
       {criterion.reference ? (

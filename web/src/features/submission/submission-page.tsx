@@ -139,6 +139,10 @@ function worth(grade: Grade, given: Given): number | null {
   return whole > 0 ? (given.weight / whole) * grade.most : null;
 }
 
+function inPoints(value: number): string {
+  return `${points(value)} ${points(value) === "1" ? "point" : "points"}`;
+}
+
 function Steps({ given, worth }: { given: Given; worth: number | null }) {
   if (given.levels.length === 0) return <p>Level: {given.level}</p>;
   return (
@@ -153,7 +157,7 @@ function Steps({ given, worth }: { given: Given; worth: number | null }) {
             <span>
               {got ? <b>{level.title}</b> : level.title}
               {got ? <span className="right-word"> given</span> : null}
-              {worth !== null ? <small className="quiet">{points(level.share * worth)} points</small> : null}
+              {worth !== null ? <small className="quiet">{inPoints(level.share * worth)}</small> : null}
             </span>
           </li>
         );
