@@ -55,7 +55,12 @@ export function BenchView(props: Props) {
   return <Desk {...props} bench={bench} question={related(found.data.data, "question")} />;
 }
 
-function Desk({ id, course, me, may, order, drafts, open, bench, question }: Props & { bench: Bench; question: string }) {
+interface DeskProps extends Props {
+  bench: Bench;
+  question: string;
+}
+
+function Desk({ id, course, me, may, order, drafts, open, bench, question }: DeskProps) {
   const queries = useQueryClient();
   const card = useRef<HTMLElement>(null);
   const help = useRef<HTMLDialogElement>(null);

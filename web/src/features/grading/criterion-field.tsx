@@ -28,7 +28,9 @@ function worth(bench: Bench, criterion: Criterion, share: number): string {
 }
 
 export function CriterionField(props: Props) {
-  const { place, criterion, bench, judged, proposed, level, comment, active, readOnly, box, look, pick, remark } = props;
+  const { place, criterion, bench, judged, proposed, level, comment, active, readOnly } = props;
+  const { box, look, pick, remark } = props;
+  const most = worth(bench, criterion, 1);
   const id = useId();
   return (
     <fieldset
@@ -42,7 +44,7 @@ export function CriterionField(props: Props) {
         <span className="letter" aria-hidden="true">
           {letter(place)}
         </span>{" "}
-        {criterion.title} <small className="quiet">{worth(bench, criterion, 1)} {worth(bench, criterion, 1) === "1" ? "point" : "points"}</small>
+        {criterion.title} <small className="quiet">{`${most} ${most === "1" ? "point" : "points"}`}</small>
       </legend>
       {criterion.description ? <p>{criterion.description}</p> : null}
       {criterion.reference ? (

@@ -62,7 +62,11 @@ export function GradingPage() {
   return (
     <div className="page wide-page">
       <p>
-        {opened ? <Link to={`?state=${filter}`}>← The queue</Link> : <Link to={`/courses/${course}`}>← The course</Link>}
+        {opened ? (
+          <Link to={`?state=${filter}`}>← The queue</Link>
+        ) : (
+          <Link to={`/courses/${course}`}>← The course</Link>
+        )}
       </p>
       <h1>Grading</h1>
       {opened ? (
@@ -124,7 +128,9 @@ function QueueDesk({ filter, all, address }: { filter: Filter; all: Queued[]; ad
       ) : (
         <>
           <p className="queue-help">
-            <span className="quiet">Appeals come first, then what has flags or was not judged, then what is least sure.</span>
+            <span className="quiet">
+              Appeals come first, then what has flags or was not judged, then what is least sure.
+            </span>
             <button type="button" className="quiet" onClick={() => help.current?.showModal()}>
               Keys <kbd>?</kbd>
             </button>

@@ -52,8 +52,8 @@ function Figure({ one }: { one: Queued["attributes"] }) {
   if (one.confidence == null) return <span className="quiet">No proposal yet, up to {most} points</span>;
   return (
     <span className="quiet">
-      {one.proposed == null ? `Proposed in part, up to ${most}` : `Proposed: ${points(one.proposed)} of ${most}`} points,{" "}
-      {percent(one.confidence)} sure
+      {one.proposed == null ? `Proposed in part, up to ${most}` : `Proposed: ${points(one.proposed)} of ${most}`}{" "}
+      points, {percent(one.confidence)} sure
     </span>
   );
 }

@@ -7,7 +7,13 @@ import type { Given } from "./words";
 
 const LONGEST = 4000;
 
-export function AppealForm({ submission, course, criteria }: { submission: string; course: string; criteria: Given[] }) {
+interface Props {
+  submission: string;
+  course: string;
+  criteria: Given[];
+}
+
+export function AppealForm({ submission, course, criteria }: Props) {
   const queries = useQueryClient();
   const id = useId();
   const [text, write] = useState("");

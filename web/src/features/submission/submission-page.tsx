@@ -68,6 +68,8 @@ export function SubmissionPage() {
                 <p className="quiet">
                   Marked is what the grade rests on; the letters name what it was looked at for.
                 </p>
+              ) : grade ? (
+                <p className="quiet">No passage was marked for this grade.</p>
               ) : null}
             </div>
             {grade ? <Marks grade={grade} active={active} look={look} /> : null}
