@@ -1,6 +1,6 @@
 /** One text of a learner: the released grade by criterion, what it rests on in the text, and the way to appeal. */
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Link, useParams } from "react-router";
 import { api, take } from "../../api/client";
 import { letter } from "../../api/grading";
@@ -21,6 +21,10 @@ export function SubmissionPage() {
     queryKey: ["submission", submission],
     queryFn: () => take(api.GET("/api/v1/submissions/{id}", { params: { path: { id: submission } } })),
   });
+  useEffect(() => {
+    // On a narrow page the text is far above what was pressed.
+    if (active) document.querySelector(".handed-in mark.active")?.scrollIntoView({ block: "nearest" });
+  }, [active]);
   const one = found.data?.data.attributes as unknown as Submission | undefined;
   const grade = one?.grade ?? null;
   return (
