@@ -6,6 +6,7 @@ import { Refused } from "./api/client";
 import "./app/base.css";
 import "./app/bank.css";
 import "./app/quiz.css";
+import "./app/grading.css";
 import { router } from "./app/router";
 
 const queries = new QueryClient({

@@ -55,6 +55,7 @@ export function CoursePage({ above, below }: Props) {
   const reviews = roles?.roles.some(
     ({ role, scopeId }) => scopeId === course && (role === "instructor" || role === "teaching_assistant"),
   );
+  const takes = roles?.roles.some(({ role, scopeId }) => scopeId === course && role === "learner");
   const learns = roles?.roles.some((grant) => grant.role === "learner");
   return (
     <div className="page">
@@ -68,14 +69,26 @@ export function CoursePage({ above, below }: Props) {
             </Link>
           ) : null}
           {reviews ? (
-            <Link className="button" to="questions">
-              Questions and quizzes
-            </Link>
+            <>
+              <Link className="button" to="questions">
+                Questions and quizzes
+              </Link>
+              <Link className="button" to="grading">
+                Grading
+              </Link>
+            </>
           ) : null}
         </p>
       ) : null}
       {learns ? <NextSteps course={course} /> : null}
       {above}
+      {takes ? (
+        <p>
+          <Link className="button" to="submissions">
+            What you handed in
+          </Link>
+        </p>
+      ) : null}
       <h2>Lessons</h2>
       {outline.isPending ? <Waiting what="the outline" /> : null}
       {outline.isError ? (

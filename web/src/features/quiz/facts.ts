@@ -1,4 +1,5 @@
 import type { Schemas } from "../../api/client";
+import { moment } from "../../ui/moment";
 import { plural, points } from "../../ui/plural";
 
 type Quiz = Schemas["AssessmentAttributes"];
@@ -17,10 +18,6 @@ export function facts(quiz: Quiz): string {
     quiz.timeLimitSeconds ? lasting(quiz.timeLimitSeconds) : "no time limit",
     quiz.attemptsAllowed ? plural(quiz.attemptsAllowed, "attempt") : "any number of attempts",
   ].join(" · ");
-}
-
-export function moment(time: string): string {
-  return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** Whether it can be taken now, and if not, why. */

@@ -1,13 +1,14 @@
 /** The result of one attempt: the score, and for each question what was right and why. */
 import { useQuery } from "@tanstack/react-query";
-import { useId } from "react";
+import { useId, type ReactNode } from "react";
 import { Link } from "react-router";
 import { api, take, type Schemas } from "../../api/client";
+import { related } from "../../api/grading";
 import { inWords as place } from "../../api/place";
 import { inWords, named, sourceLink, type Answered, type Asked, type Source } from "../../api/question";
 import { points } from "../../ui/plural";
 import { Words } from "../../ui/words";
-import { moment } from "./facts";
+import { moment } from "../../ui/moment";
 import { HintButton } from "./hint-button";
 
 type Feedback = Omit<Schemas["FeedbackAttributes"], "rationales" | "response" | "source"> & {
@@ -120,12 +121,34 @@ function Hints({ attempt }: { attempt: string }) {
   );
 }
 
+/** Texts that a person reads, by question; the newest of the same words. */
+function useHandedIn(course: string, wanted: boolean) {
+  const found = useQuery({
+    queryKey: ["handed-in", course],
+    queryFn: () =>
+      take(api.GET("/api/v1/courses/{id}/submissions", { params: { path: { id: course }, query: { limit: "200" } } })),
+    enabled: wanted,
+    retry: false,
+  });
+  return (question: string, text: string) =>
+    found.data?.data.findLast(
+      (one) => related(one, "question") === question && one.attributes.text.trim() === text.trim(),
+    );
+}
+
 function Told({ attempt, course, all }: { attempt: string; course: string; all: Feedback[] }) {
   const asked = new Map(useAsked(attempt).map((one) => [one.id, one] as const));
+  const written = (one: Feedback) => {
+    const given = one.response as Answered | null;
+    return given?.type === "text" ? given.text : "";
+  };
+  const handedIn = useHandedIn(course, all.some((one) => written(one) !== ""));
   return (
     <ol className="feedback">
       {all.map((one, n) => (
-        <One key={one.questionId} number={n + 1} told={one} asked={asked.get(one.questionId)} course={course} />
+        <One key={one.questionId} number={n + 1} told={one} asked={asked.get(one.questionId)} course={course}>
+          <Read course={course} found={written(one) ? handedIn(one.questionId, written(one)) : undefined} />
+        </One>
       ))}
     </ol>
   );
@@ -138,14 +161,27 @@ function verdict(fraction: number | null | undefined): [string, string] {
   return ["wrong", "Not right"];
 }
 
+/** The way to the grade of a text, once it is released. */
+function Read({ course, found }: { course: string; found?: { id: string; attributes: { grade?: unknown } } }) {
+  if (!found) return null;
+  return (
+    <p>
+      <Link to={`/courses/${course}/submissions/${found.id}`}>
+        {found.attributes.grade ? "Read the grade: levels, passages, comments" : "What you handed in"}
+      </Link>
+    </p>
+  );
+}
+
 interface OneProps {
+  children: ReactNode;
   number: number;
   told: Feedback;
   asked: Asked | undefined;
   course: string;
 }
 
-function One({ number, told, asked, course }: OneProps) {
+function One({ number, told, asked, course, children }: OneProps) {
   const [kind, says] = verdict(told.fraction);
   const given = inWords(asked, told.response as Answered | null);
   const source = told.source as Source | null | undefined;
@@ -176,6 +212,7 @@ function One({ number, told, asked, course }: OneProps) {
           </div>
         ) : null}
       </dl>
+      {children}
       {told.rationales.length > 0 ? (
         <details open={kind !== "right"}>
           <summary>Why</summary>

@@ -3,13 +3,14 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import { api, Refused, take } from "../../api/client";
+import { useKeys } from "../../ui/keys";
+import { KeysDialog } from "../../ui/keys-dialog";
 import { plural } from "../../ui/plural";
 import { Problem, Waiting } from "../../ui/state";
 import { useTitle } from "../../ui/title";
 import { Words } from "../../ui/words";
 import { STATE_NAMES, STATES, type Draft, type Question, type State } from "./bank";
 import { GenerateForm } from "./generate-form";
-import { useKeys } from "./keys";
 import { QuestionCard } from "./question-card";
 import { QuestionEditor } from "./question-editor";
 import { QuizMaker, Quizzes } from "./quizzes";
@@ -321,28 +322,7 @@ function Desk({ course, state, all, mayEdit }: DeskProps) {
           </button>
         </p>
       </dialog>
-      <dialog ref={help} aria-labelledby="keys">
-        <h2 id="keys">Keys of this page</h2>
-        <dl className="keys">
-          {KEYS.map(([key, does]) => (
-            <div key={key}>
-              <dt>
-                <kbd>{key}</kbd>
-              </dt>
-              <dd>{does}</dd>
-            </div>
-          ))}
-        </dl>
-        <label className="option">
-          <input type="checkbox" checked={keys} onChange={(event) => setKeys(event.currentTarget.checked)} />
-          <span>These keys work (turn them off if they get in the way of other software)</span>
-        </label>
-        <p className="actions">
-          <button type="button" className="main" onClick={() => help.current?.close()}>
-            Close
-          </button>
-        </p>
-      </dialog>
+      <KeysDialog box={help} keys={KEYS} on={keys} turn={setKeys} />
     </>
   );
 }

@@ -6,6 +6,8 @@ const KEPT = "lyceum.keys";
 /** Whether a key pressed there belongs to what is being typed or chosen. */
 export function typing(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  // A radio button knows arrows and the space bar; letters and digits are free.
+  if (target instanceof HTMLInputElement && target.type === "radio") return false;
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 
