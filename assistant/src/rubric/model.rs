@@ -63,8 +63,8 @@ async fn run(
     text: &str,
     seed: u64,
 ) -> Result<Option<Wire>, Fallback> {
-    let nonce = uuid::Uuid::new_v4().simple().to_string();
-    let first = prompt::criterion(nonce.get(..12).unwrap_or(&nonce), stem, criterion, text);
+    let nonce = uuid::Uuid::now_v7().simple().to_string();
+    let first = prompt::criterion(nonce.get(16..).unwrap_or(&nonce), stem, criterion, text);
     for prompt in [&first, &prompt::repair(&first)] {
         let ask = Ask { schema: schema(criterion), tokens: TOKENS, time: TIME, seed };
         let reply = match models.ask(prompt, ask).await {

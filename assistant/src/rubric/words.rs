@@ -102,6 +102,9 @@ impl Words {
     }
 }
 
+/// Terms shared and how short it is, with the bytes from and to.
+type Window = ((usize, std::cmp::Reverse<usize>), (usize, usize));
+
 /// The few neighbouring sentences that share most with a reference, as byte offsets; the shortest such window.
 fn best_window(reference: &str, text: &str) -> (usize, usize) {
     let wanted: std::collections::HashSet<String> = terms(reference).into_iter().collect();
@@ -113,7 +116,7 @@ fn best_window(reference: &str, text: &str) -> (usize, usize) {
             found.into_iter().filter(|term| wanted.contains(term)).collect()
         })
         .collect();
-    let mut best: Option<((usize, std::cmp::Reverse<usize>), (usize, usize))> = None;
+    let mut best: Option<Window> = None;
     for first in 0..spans.len() {
         let mut together = std::collections::HashSet::new();
         for last in first..spans.len().min(first + WINDOW) {
