@@ -167,8 +167,11 @@ impl Measured {
 #[must_use]
 pub fn measured(item: &Item, answer: &str, vectors: Option<&Vectors>) -> Measured {
     let (question, said) = (Text::of(&item.question), Text::of(answer));
-    let rows: Vec<Compared> =
-        item.reference_answers().map(|reference| compare(&question, &Text::of(reference), &said, vectors)).collect();
+    let references: Vec<&str> = item.reference_answers().collect();
+    let rows: Vec<Compared> = references
+        .iter()
+        .map(|reference| compare(&question, &Text::of(reference), references.len(), &said, vectors))
+        .collect();
     Measured {
         nothing: rows.iter().all(|row| row.nothing),
         inputs: rows.into_iter().map(|row| row.inputs).collect(),

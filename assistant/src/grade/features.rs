@@ -9,9 +9,8 @@ use super::vectors::Vectors;
 
 /// Names of what [`super::cold::WORDS`] weighs, in its order.
 pub const WORDS: [&str; 14] = [
-    "recall of the reference",
-    "words in the same order",
     "recall of what was asked for",
+    "words in the same order",
     "precision",
     "overlap",
     "overlap, negated differently",
@@ -23,12 +22,12 @@ pub const WORDS: [&str; 14] = [
     "numbers",
     "missing",
     "brevity",
+    "further references",
 ];
 /// Names of what [`super::cold::EMBEDDING`] weighs, in its order.
 pub const EMBEDDING: [&str; 17] = [
-    "recall of the reference",
+    "recall of what was asked for",
     "words in the same order",
-    "meaning",
     "meaning by sentence",
     "recall by meaning",
     "precision by meaning",
@@ -43,9 +42,12 @@ pub const EMBEDDING: [&str; 17] = [
     "missing",
     "letters",
     "brevity",
+    "further references",
 ];
 /// Missing terms beyond this many count no more.
 const MOST_MISSING: usize = 6;
+/// Further references beyond this many count no more.
+const MOST_FURTHER: usize = 4;
 
 /// A text, taken apart once.
 #[derive(Debug, Clone)]
@@ -76,8 +78,14 @@ pub(super) struct Compared {
 /// Cosine below which an answer without a word of the reference has nothing of it.
 const NEAR: f64 = 0.35;
 
-/// Compares an answer with one reference.
-pub(super) fn compare(question: &Text, reference: &Text, answer: &Text, vectors: Option<&Vectors>) -> Compared {
+/// Compares an answer with one of `references`: the more there are, the easier one of them is met by chance.
+pub(super) fn compare(
+    question: &Text,
+    reference: &Text,
+    references: usize,
+    answer: &Text,
+    vectors: Option<&Vectors>,
+) -> Compared {
     let known: BTreeSet<String> =
         reference.tokens.iter().chain(&question.tokens).map(|token| token.stem.clone()).collect();
     let mut said = answer.tokens.clone();
@@ -99,6 +107,7 @@ pub(super) fn compare(question: &Text, reference: &Text, answer: &Text, vectors:
     let opposite = truth(opposed(&ours, &whole));
     let length = (part(said.len(), reference.tokens.len().max(1)).min(2.0)) / 2.0;
     let brevity = 1.0 / (1.0 + count(said.len()));
+    let choice = part(references.saturating_sub(1).min(MOST_FURTHER), MOST_FURTHER);
     let letters = letters(answer, reference);
     let turned = found * turned_share(&said, &reference.tokens);
     let numbers = agreement(&numbers(&said), &numbers(&reference.tokens), &numbers(&question.tokens));
@@ -106,9 +115,8 @@ pub(super) fn compare(question: &Text, reference: &Text, answer: &Text, vectors:
     let Some(vectors) = vectors else {
         let precision = part(beyond.intersection(&wanted).count(), beyond.len());
         let inputs = vec![
-            recall,
-            order,
             found,
+            order,
             precision,
             overlap,
             overlap * differently,
@@ -120,6 +128,7 @@ pub(super) fn compare(question: &Text, reference: &Text, answer: &Text, vectors:
             numbers,
             missing,
             brevity,
+            choice,
         ];
         return Compared { inputs, nothing: recall <= 0.0 };
     };
@@ -129,9 +138,8 @@ pub(super) fn compare(question: &Text, reference: &Text, answer: &Text, vectors:
     let own = if beyond.is_empty() { &given } else { &beyond };
     let soft_precision = soft(&said, own, &reference.tokens, &theirs, vectors);
     let inputs = vec![
-        recall,
+        found,
         order,
-        meaning,
         by_sentence,
         soft_recall,
         soft_precision,
@@ -146,6 +154,7 @@ pub(super) fn compare(question: &Text, reference: &Text, answer: &Text, vectors:
         missing,
         letters,
         brevity,
+        choice,
     ];
     Compared { inputs, nothing: recall <= 0.0 && meaning < NEAR }
 }

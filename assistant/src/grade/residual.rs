@@ -7,7 +7,7 @@ use super::Measured;
 use super::features::count;
 
 /// Graded answers are trusted as if this many more had shown no deviation.
-const SHRINK: f64 = 1.0;
+const SHRINK: f64 = 4.0;
 /// Ridge over the deviations.
 const LAMBDA: f64 = 1.0;
 

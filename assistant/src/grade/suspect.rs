@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use domain::grade::Flag;
 use domain::injection::{instruction_like, speaks_to_grader};
-use domain::text::{invisible, is_stop_word, terms, words};
+use domain::text::{invisible, is_stop_word, sentences, terms, words};
 
 use super::Item;
 use super::features::part;
@@ -59,8 +59,12 @@ const LEAST_HEX: usize = 6;
 /// Shares of the reference's terms, and of them in its order, between which a list of key words is suspected.
 const LISTED: f64 = 0.7;
 const ORDERED: f64 = 0.55;
-/// A text this far above the reference in length is searched for what it adds.
+/// Less than this beyond the question is a repetition of it.
 const REPEATED: f64 = 0.4;
+/// Sentences from which an answer is searched for terms that stand far apart, and neighbours that should hold most.
+const LONG: usize = 5;
+const NEIGHBOURS: usize = 2;
+const TOGETHER: f64 = 0.7;
 
 /// Every reason to look, in the order of weight.
 pub(super) fn flags(item: &Item) -> Vec<Flag> {
@@ -74,7 +78,13 @@ pub(super) fn flags(item: &Item) -> Vec<Flag> {
         (Flag::HiddenText, hidden(item)),
         (Flag::CopiedQuestion, copied_question(item, &references)),
         (Flag::CopiedReference, references.iter().any(|reference| copied(&said, &words(reference)))),
-        (Flag::KeywordList, listed(&said) || references.iter().any(|reference| shuffled(&item.answer, reference))),
+        (
+            Flag::KeywordList,
+            listed(&said)
+                || references
+                    .iter()
+                    .any(|reference| shuffled(&item.answer, reference) || scattered(&item.answer, reference)),
+        ),
         (Flag::Contradiction, references.iter().all(|reference| contradicts(&item.answer, reference))),
         (Flag::Negation, turned(item, &references)),
         (Flag::Numbers, references.iter().all(|reference| numbers_differ(&item.answer, reference))),
@@ -153,6 +163,20 @@ fn shuffled(answer: &str, reference: &str) -> bool {
         .filter(|token| known.contains(token.stem.as_str()) && seen.insert(token.stem.clone()))
         .collect();
     ours.len() >= 6 && part(ours.len(), known.len()) >= LISTED && part(in_order(&ours, &theirs), ours.len()) < ORDERED
+}
+
+/// The reference's terms lie about in a long text, and no neighbouring sentences say what it says.
+fn scattered(answer: &str, reference: &str) -> bool {
+    let wanted: BTreeSet<String> = terms(reference).into_iter().collect();
+    let held: Vec<BTreeSet<String>> = sentences(answer)
+        .into_iter()
+        .filter_map(|(start, end)| answer.get(start..end))
+        .map(|sentence| terms(sentence).into_iter().filter(|term| wanted.contains(term)).collect())
+        .collect();
+    let count = |held: &[BTreeSet<String>]| held.iter().flatten().collect::<BTreeSet<_>>().len();
+    let all = count(&held);
+    let most = held.windows(NEIGHBOURS).map(count).max().unwrap_or(all);
+    held.len() >= LONG && all >= 4 && part(most, all) < TOGETHER
 }
 
 /// Negated where no reference is, or not where all are, in words that are mostly theirs.

@@ -10,7 +10,7 @@ use crate::{Error, Result, stats};
 const OWN: &str = include_str!("../../data/grading-own.jsonl");
 /// Graded answers that take part in the second figure, and how often they are drawn.
 const GRADED: usize = 8;
-const DRAWS: u64 = 5;
+const DRAWS: u64 = 20;
 /// Up to this share an answer is weak.
 const WEAK: f64 = 0.4;
 
@@ -55,29 +55,26 @@ pub(super) fn questions() -> Result<Vec<Question>> {
     (1..).zip(OWN.lines()).map(read).collect()
 }
 
-/// Cold, and with a few graded answers to the same question; the answer itself never takes part.
+/// Cold, and with a few graded answers to the same question, which are not judged themselves.
 pub(super) fn measure(name: &str, questions: &[Question], vectors: Option<&Vectors>, report: &mut SuiteReport) {
     let weights = shipped(vectors.is_some());
     let (mut cold, mut warm, mut silent) = (Vec::new(), Vec::new(), Vec::new());
+    let mut ends = Vec::new();
     for question in questions {
         let all: Vec<(Measured, f64)> = question
             .items()
             .zip(&question.answers)
             .map(|(item, answer)| (measured(&item, &item.answer, vectors), answer.score / question.max))
             .collect();
-        for (at, (new, share)) in all.iter().enumerate() {
-            cold.push((new.cold(weights), *share));
-            for draw in 0..DRAWS {
-                let others = shuffled(all.len(), draw * 1_000 + at as u64);
-                let graded: Vec<(&Measured, f64)> = others
-                    .into_iter()
-                    .filter(|other| *other != at)
-                    .take(GRADED)
-                    .filter_map(|other| all.get(other).map(|(one, share)| (one, *share)))
-                    .collect();
-                warm.push((new.shifted(weights, &graded), *share));
-            }
+        cold.extend(all.iter().map(|(new, share)| (new.cold(weights), *share)));
+        for draw in 0..DRAWS {
+            let order = shuffled(all.len(), draw);
+            let drawn: Vec<&(Measured, f64)> = order.iter().filter_map(|at| all.get(*at)).collect();
+            let (graded, left) = drawn.split_at(GRADED.min(drawn.len()));
+            let graded: Vec<(&Measured, f64)> = graded.iter().map(|(one, share)| (one, *share)).collect();
+            warm.extend(left.iter().map(|(new, share)| (new.shifted(weights, &graded), *share)));
         }
+        ends.push((cold.len(), warm.len()));
         for (item, answer) in question.items().zip(&question.answers) {
             let Ok(proposal) = propose_with(&item, vectors) else { continue };
             if answer.score / question.max <= WEAK {
@@ -88,6 +85,17 @@ pub(super) fn measure(name: &str, questions: &[Question], vectors: Option<&Vecto
     for (when, pairs) in [("cold", &cold), ("8 graded", &warm)] {
         let of = |figure: &str| format!("{name}own, {when}: {figure}");
         report.numbers.insert(of("r"), correlation(pairs));
+        let mut start = 0;
+        let within: Vec<f64> = ends
+            .iter()
+            .map(|end| {
+                let end = if when == "cold" { end.0 } else { end.1 };
+                let of_one = pairs.get(start..end).unwrap_or_default();
+                start = end;
+                correlation(of_one)
+            })
+            .collect();
+        report.numbers.insert(of("r within a question, mean"), stats::average(&within));
         report.numbers.insert(of("RMSE of the share"), deviation(pairs));
         report.numbers.insert(of("QWK of quarters"), kappa(pairs));
         for (band, least, most) in [("weak answers", -1.0, WEAK), ("middling", WEAK, 0.8), ("good answers", 0.8, 2.0)] {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use assistant::grade::features::{EMBEDDING, WORDS};
-use assistant::grade::{Item, Measured, Vectors, measured};
+use assistant::grade::{Flag, Item, Measured, Vectors, measured, propose_with};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -140,6 +140,21 @@ pub(super) fn measure(name: &str, questions: &[Question], vectors: Option<&Vecto
         let ours = shipped(vectors.is_some());
         figures(", shipped (saw it)", these.iter().map(|one| one.measured.cold(ours)).collect(), report);
         curve(&format!("{name}{label}"), &these, &of, report);
+    }
+    let flags: Vec<(bool, bool)> = questions
+        .iter()
+        .flat_map(|question| question.items().zip(&question.answers))
+        .filter_map(|(item, (_, right))| {
+            let proposal = propose_with(&item, vectors).ok()?;
+            Some((*right, proposal.flags.iter().any(|flag| *flag != Flag::NeedsLook)))
+        })
+        .collect();
+    for (which, wanted) in [("right", true), ("wrong", false)] {
+        let these: Vec<f64> =
+            flags.iter().filter(|(right, _)| *right == wanted).map(|(_, flagged)| truth(*flagged)).collect();
+        report
+            .numbers
+            .insert(format!("{name}both sets: {which} answers with a flag beyond needs_look"), stats::average(&these));
     }
     let all = trained(&|_| true);
     let names: &[&str] = if vectors.is_some() { &EMBEDDING } else { &WORDS };
