@@ -492,6 +492,9 @@ pub(crate) enum EvalCommand {
         /// Question dataset (JSONL); default: the one of the suite
         #[arg(long, value_name = "FILE")]
         dataset: Option<PathBuf>,
+        /// Folder with data that is not built in: `sciEntsBank` and `beetle` of SemEval-2013 task 7, for the suite "grading"
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
         /// Folder for report.html, report.md and metrics.json
         #[arg(long, value_name = "DIR", default_value = "eval-report")]
         report: PathBuf,

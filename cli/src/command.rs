@@ -186,7 +186,7 @@ pub(crate) async fn run_alone(cli: &Cli, data_dir: &Path, config: &Config, out: 
         Command::Model(command) => model::run(command, config, cli.dry_run, out).await,
         Command::Serve(arguments) => serve::work(config, arguments, out).await,
         Command::Config(command) => show_config(command, config, out),
-        Command::Grade(GradeCommand::Propose { items: Some(items), .. }) => grade::run(items, out),
+        Command::Grade(GradeCommand::Propose { items: Some(items), .. }) => grade::run(items, config, out).await,
         Command::ExportOpenapi => {
             out.line(api::openapi_json().trim_end());
             Ok(OK)

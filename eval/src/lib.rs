@@ -4,6 +4,7 @@
 //! nothing and prints nothing. Datasets and suites are built in.
 
 pub mod dataset;
+mod grading;
 mod quiz;
 mod recommendation;
 pub mod replies;

@@ -1,6 +1,7 @@
 //! Running suites over opened ports and a prepared course, and judging the numbers.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use assistant::Assistant;
 use serde::Serialize;
@@ -9,6 +10,7 @@ use store::{Scope, Store};
 
 use crate::Result;
 use crate::dataset::{self, Kind, Question};
+use crate::grading;
 use crate::quiz;
 use crate::retrieval::{self, METHODS, METRICS};
 use crate::scope;
@@ -26,6 +28,8 @@ pub struct Ports {
     pub assistant: Assistant,
     /// The course that the questions are about.
     pub scope: Scope,
+    /// A folder with data that is not built in, for the suites that can use it.
+    pub data: Option<PathBuf>,
     /// For the report: course, passages, embedding model, build.
     pub about: BTreeMap<String, String>,
 }
@@ -127,6 +131,7 @@ pub async fn run_on(
             );
             ranks(&mut report, retrieval::measure(ports, &answerable, progress).await?);
         }
+        Measure::Grading => grading::measure(ports, &mut report, progress).await?,
         Measure::Quiz => quiz::measure(ports, &mut report).await?,
         Measure::Replies => replies::measure(&mut report).await?,
         Measure::Recommendation => recommendation::measure(ports, &mut report).await?,
@@ -187,7 +192,9 @@ fn latency(report: &mut SuiteReport, mut milliseconds: Vec<f64>) {
 fn check(suite: &Suite, report: &mut SuiteReport) {
     let value = |name: &str| report.metrics.get(name).map(|interval| interval.value);
     let mut checks = Vec::new();
-    for (name, least) in &suite.floors {
+    // What needs data that was not given is not measured, and not broken.
+    let brought = suite.floors_with_data.iter().filter(|(name, _)| value(name).is_some());
+    for (name, least) in suite.floors.iter().chain(brought) {
         let found = value(name);
         let holds = found.is_some_and(|value| value >= *least);
         checks.push(Check {

@@ -18,6 +18,8 @@ pub enum Measure {
     Recommendation,
     /// Replies written by hand, put to the guards of the generated path.
     Replies,
+    /// Proposals for short answers without a language model.
+    Grading,
     /// Questions made without a model, and what a teacher says of them.
     Quiz,
 }
@@ -40,6 +42,9 @@ pub struct Suite {
     /// Least values by metric.
     #[serde(default)]
     pub floors: BTreeMap<String, f64>,
+    /// Least values of what is measured only on data that its user brings.
+    #[serde(default)]
+    pub floors_with_data: BTreeMap<String, f64>,
     /// Metrics that must be greater than others.
     #[serde(default)]
     pub ahead: BTreeMap<String, Vec<String>>,
@@ -50,6 +55,7 @@ const SUITES: &[(&str, &str)] = &[
     ("scope", include_str!("../suites/scope.toml")),
     ("recommendation", include_str!("../suites/recommendation.toml")),
     ("quiz", include_str!("../suites/quiz.toml")),
+    ("grading", include_str!("../suites/grading.toml")),
     ("replies", include_str!("../suites/replies.toml")),
 ];
 

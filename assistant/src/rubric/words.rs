@@ -36,6 +36,7 @@ impl Words {
             id: criterion.id.clone(),
             question: stem.to_owned(),
             reference: reference.to_owned(),
+            references: Vec::new(),
             answer: excerpt.to_owned(),
             max: 1.0,
             graded: graded.collect(),

@@ -13,7 +13,7 @@ pub(crate) enum GradeCommand {
         after_help = "A proposal is never a grade. --question works on all that wait, once 20 graded submissions agree with their proposals.\n\nExamples:\n  lyceum --as ines grade propose SUBMISSION\n  lyceum --as ines grade propose --question QUESTION\n  lyceum grade propose --items answers.jsonl --json"
     )]
     Propose {
-        /// JSON lines: {"id","question","reference","answer","max","graded":[{"answer","score"}]}
+        /// JSON lines: {"id","question","reference","references":[],"answer","max","graded":[{"answer","score"}]}
         #[arg(long, value_name = "FILE", conflicts_with_all = ["submissions", "question"])]
         items: Option<PathBuf>,
         /// Submissions

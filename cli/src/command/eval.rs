@@ -18,7 +18,7 @@ impl From<eval::Error> for Failure {
 }
 
 pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<u8> {
-    let EvalCommand::Run { suite, course, source, dataset, report } = command;
+    let EvalCommand::Run { suite, course, source, dataset, data, report } = command;
     let node = context.node;
     let actor = context.actor().await?;
     if let Some(folder) = source {
@@ -36,7 +36,12 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
             return Err(Failure::new(FAILED, message));
         }
     }
-    let scope = context.scope(&actor, course, Action::ReadPublished).await?;
+    let suites = suite.iter().map(|name| eval::suite::named(name)).collect::<eval::Result<Vec<_>>>()?;
+    let scope = if suites.iter().all(|suite| suite.course == "any") {
+        store::Scope { institution: actor.institution, course: domain::CourseId(uuid::Uuid::nil()), hidden: false }
+    } else {
+        context.scope(&actor, course, Action::ReadPublished).await?
+    };
     let mut about = BTreeMap::from([
         ("course".to_owned(), course.clone()),
         ("build".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -49,9 +54,9 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
         scan: node.scan.clone(),
         assistant: node.assistant.clone(),
         scope,
+        data: data.as_ref().map(|folder| context.path(folder)),
         about,
     };
-    let suites = suite.iter().map(|name| eval::suite::named(name)).collect::<eval::Result<Vec<_>>>()?;
     let out = context.out.clone();
     let progress =
         move |name: &str, done: usize, total: usize| out.progress(name, done as u64, total as u64, "questions");

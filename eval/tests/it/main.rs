@@ -10,6 +10,7 @@
 #[path = "../../../assistant/tests/it/fixture.rs"]
 #[allow(dead_code, reason = "the fixture serves more tests than these")]
 mod fixture;
+mod grading;
 mod replies;
 mod reports;
 mod tenancy;

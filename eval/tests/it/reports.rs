@@ -30,6 +30,7 @@ pub(crate) fn ports(bench: &Bench) -> Ports {
         scan: bench.scan.clone(),
         assistant: bench.tutor.clone(),
         scope: bench.scope,
+        data: None,
         about,
     }
 }

@@ -34,6 +34,7 @@ store::both_databases!(of_a_thousand_calls_none_sees_the_other_institution, |sto
         scan: bench.scan.clone(),
         assistant: bench.tutor.clone(),
         scope: scopes[0],
+        data: None,
         about: std::collections::BTreeMap::new(),
     };
     // As many questions ask for the other's words outright as for what both have.
