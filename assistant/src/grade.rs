@@ -19,6 +19,7 @@ use features::{Compared, Text, compare};
 use llm_gateway::Gateway;
 pub use residual::solve;
 use serde::{Deserialize, Serialize};
+pub(crate) use vectors::gathered;
 pub use vectors::{Progress, Vectors, vectors};
 
 /// A share from which a criterion counts as met, and one from which it counts as met in part.

@@ -11,10 +11,12 @@ mod words;
 use domain::grade::{Flag, Judged, Proposal, Work};
 use domain::injection::{instruction_like, speaks_to_grader};
 use domain::question::{Origin, OriginKind};
+use domain::rubric::Criterion;
 use domain::text::invisible;
 use sha2::{Digest as _, Sha256};
 use words::Words;
 
+use crate::grade::{Item, gathered};
 use crate::models::Models;
 use crate::{Assistant, Result};
 
@@ -51,17 +53,12 @@ async fn made(models: &Models, work: &Work) -> Result<Made> {
     let chat = models.chat_model();
     let whole = flags(work);
     let mut by_model = chat.is_some();
+    let compared: Vec<Option<(usize, Item)>> = work.rubric.criteria.iter().map(|one| item(work, one)).collect();
+    let items: Vec<Item> = compared.iter().flatten().map(|(_, item)| item.clone()).collect();
+    let vectors = if items.is_empty() { None } else { gathered(models, &items, &|_, _| {}).await };
     let mut criteria = Vec::with_capacity(work.rubric.criteria.len());
-    for criterion in &work.rubric.criteria {
-        let graded: Vec<(String, f64)> = work
-            .graded
-            .iter()
-            .filter_map(|example| {
-                let (_, share) = example.shares.iter().find(|(id, _)| *id == criterion.id)?;
-                Some((example.text.clone(), *share))
-            })
-            .collect();
-        let words = Words::of(&work.stem, criterion, &work.text, &graded);
+    for (criterion, compared) in work.rubric.criteria.iter().zip(&compared) {
+        let words = Words::of(compared.as_ref(), vectors.as_ref());
         let judged = if work.text.trim().is_empty() {
             nothing(criterion)
         } else if !by_model {
@@ -90,8 +87,17 @@ async fn made(models: &Models, work: &Work) -> Result<Made> {
     Ok(Made { inputs_hash: hash(work)?, proposal })
 }
 
+/// What is compared for a criterion, with what people gave to others for it.
+fn item(work: &Work, criterion: &Criterion) -> Option<(usize, Item)> {
+    let graded = work.graded.iter().filter_map(|example| {
+        let (_, share) = example.shares.iter().find(|(id, _)| *id == criterion.id)?;
+        Some((example.text.clone(), *share))
+    });
+    Words::item(&work.stem, criterion, &work.text, &graded.collect::<Vec<_>>())
+}
+
 /// Silence meets nothing.
-fn nothing(criterion: &domain::rubric::Criterion) -> Judged {
+fn nothing(criterion: &Criterion) -> Judged {
     let level = criterion.level_for(0.0);
     Judged {
         criterion: criterion.id.clone(),
@@ -139,7 +145,7 @@ fn hash(work: &Work) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use domain::QuestionId;
-    use domain::rubric::{Criterion, Rubric, three_levels};
+    use domain::rubric::{Rubric, three_levels};
     use proptest::prelude::*;
 
     use super::*;

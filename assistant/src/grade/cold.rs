@@ -1,6 +1,6 @@
 //! Weights for answers to a question that nobody graded yet.
 //!
-//! Fitted by `lyceum eval run --suite grading --data DIR` on the training half of SemEval-2013 task 7 (SciEntsBank and
+//! Fitted by `lyceum eval run --suite grading --data DIR` on the training half of SemEval-2013 task 7 (`SciEntsBank` and
 //! Beetle together, 8,910 answers to 182 questions, correct or not; CC BY-SA 3.0): logistic regression with a ridge of
 //! 0.3, each answer beside the reference that suits it best. The first number is the bias; the others belong to the
 //! names in `features.rs`. How well they do on questions that took no part: `models/cards/short-answer-grading.md`.

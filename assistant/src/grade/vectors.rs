@@ -54,7 +54,7 @@ impl Assistant {
     }
 }
 
-async fn gathered(models: &Models, items: &[Item], progress: Progress<'_>) -> Option<Vectors> {
+pub(crate) async fn gathered(models: &Models, items: &[Item], progress: Progress<'_>) -> Option<Vectors> {
     let model = models.embedding_model()?;
     let texts = texts(items);
     let mut by_text = HashMap::with_capacity(texts.len());

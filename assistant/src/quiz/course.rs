@@ -126,6 +126,9 @@ impl<'a> Course<'a> {
                 noun.plural == fact.plural
                     && text::terms(&noun.term).iter().all(|stem| !term.contains(stem))
                     && !self.lexicon.everywhere(&noun.term)
+                    // A word that is only stressed somewhere is no concept that could be mistaken for another.
+                    && (self.lexicon.heading(&noun.term)
+                        || self.facts.iter().any(|fact| fold(&fact.term) == fold(&noun.term)))
             });
             rivals.extend(nouns.map(|noun| {
                 let near = 1.0 / (1.0 + self.apart(fact.passage, noun.passage) as f64);

@@ -8,8 +8,8 @@ use super::{Kind, Made, Passage, mix};
 
 /// Share of each type in a set, as far as the course gives it.
 const SHARES: &[(&str, f64)] = &[
-    ("one", 0.42),
-    ("truth", 0.16),
+    ("one", 0.5),
+    ("truth", 0.08),
     ("cloze", 0.12),
     ("short", 0.12),
     ("matching", 0.11),
@@ -20,6 +20,8 @@ const SHARES: &[(&str, f64)] = &[
 const CROWDED: f64 = 0.22;
 /// Most questions of one type and one document.
 const MOST_ALIKE: usize = 2;
+/// Likewise for multiple choice, of which a document gives the most.
+const MOST_CHOICES: usize = 4;
 /// Token overlap from which two questions are the same.
 const SAME: f64 = 0.6;
 /// Questions worth less are left out rather than offered.
@@ -117,7 +119,8 @@ pub(crate) fn select(
                 || jaccard(&tokens, theirs) >= SAME
         });
         let same = alike.entry((place(&one), *name)).or_default();
-        if twice || *same >= most_alike {
+        let most = if *name == "one" { most_alike.max(MOST_CHOICES) } else { most_alike };
+        if twice || *same >= most {
             continue;
         }
         *same += 1;

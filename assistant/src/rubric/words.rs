@@ -5,7 +5,7 @@ use domain::rubric::Criterion;
 use domain::text::{sentences, terms};
 
 use crate::check::{contradicts, other_number};
-use crate::grade::{Graded, Item, Proposal, propose};
+use crate::grade::{Graded, Item, Proposal, Vectors, propose_with};
 
 /// Sentences that are compared with a reference at a time: features of overlap fade in long texts.
 const WINDOW: usize = 3;
@@ -21,11 +21,15 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Compares the best few sentences of a text with the criterion's reference.
-    pub(super) fn of(stem: &str, criterion: &Criterion, text: &str, graded: &[(String, f64)]) -> Self {
-        let Some(reference) = criterion.reference.as_deref().filter(|text| !terms(text).is_empty()) else {
-            return Self { found: None };
-        };
+    /// The best few sentences of a text as an item beside the criterion's reference, and where they begin; nothing
+    /// when the rubric gives no reference.
+    pub(super) fn item(
+        stem: &str,
+        criterion: &Criterion,
+        text: &str,
+        graded: &[(String, f64)],
+    ) -> Option<(usize, Item)> {
+        let reference = criterion.reference.as_deref().filter(|text| !terms(text).is_empty())?;
         let (start, end) = best_window(reference, text);
         let excerpt = text.get(start..end).unwrap_or(text);
         let graded = graded.iter().map(|(text, share)| {
@@ -41,7 +45,13 @@ impl Words {
             max: 1.0,
             graded: graded.collect(),
         };
-        Self { found: propose(&item).ok().map(|proposal| (start, proposal)) }
+        Some((start, item))
+    }
+
+    /// What that comparison shows, by words and, where there are vectors, by meaning.
+    pub(super) fn of(item: Option<&(usize, Item)>, vectors: Option<&Vectors>) -> Self {
+        let found = item.and_then(|(start, item)| Some((*start, propose_with(item, vectors).ok()?)));
+        Self { found }
     }
 
     /// The judgement, or why there is none.
@@ -148,12 +158,13 @@ mod tests {
         };
         for before in ["", "Größe zählt. ", "Erster Satz — ganz anders! 🦀 Und noch einer.\n\n"] {
             let text = format!("{before}After a move the old variable is invalid. Nothing else matters here.");
-            let judged = Words::of("What happens?", &criterion, &text, &[]).judged(&criterion);
+            let judged =
+                Words::of(Words::item("What happens?", &criterion, &text, &[]).as_ref(), None).judged(&criterion);
             assert!(!judged.evidence.is_empty(), "{text}");
             assert!(judged.evidence.iter().all(|one| one.holds(&text)), "{judged:?}");
         }
         let open = Criterion { reference: None, ..criterion };
-        let judged = Words::of("What?", &open, "Anything.", &[]).judged(&open);
+        let judged = Words::of(Words::item("What?", &open, "Anything.", &[]).as_ref(), None).judged(&open);
         assert!(judged.level.is_none() && judged.why_not.is_some(), "{judged:?}");
     }
 }
