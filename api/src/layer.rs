@@ -131,7 +131,9 @@ async fn bound(State(app): State<App>, request: Request, next: Next) -> Response
         let message = "a browser of another origin may not write here";
         return ApiError::new(ErrorKind::Forbidden, "FORBIDDEN", message).into_response();
     }
-    let slow = path.contains("/tutor/") || (path.ends_with("/ingestions") && request.method() == Method::POST);
+    // What a model may take part in, or a file comes up with.
+    let long = ["/ingestions", "/questions/generate", "/proposals"].iter().any(|end| path.ends_with(end));
+    let slow = path.contains("/tutor/") || (long && request.method() == Method::POST);
     let limit: Duration = if slow { app.options.long_timeout } else { app.options.timeout };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,

@@ -38,8 +38,6 @@ pub const WRONG_MARK: &str = "WRONG_MARK";
 pub const NOT_RELEASABLE: &str = "NOT_RELEASABLE";
 /// Graded submissions that a proposal may learn from, and that agreement is measured on.
 const MOST_GRADED: i64 = 200;
-/// Submissions of one batch.
-const MOST_BATCH: i64 = 200;
 
 /// Use cases of grading.
 pub struct Grades<'a> {
@@ -181,14 +179,10 @@ impl Grades<'_> {
             .school
             .read(move |tx| {
                 Box::pin(async move {
-                    let (question, course) = crate::question::find(tx, &acting, question).await?;
-                    let missing = || Error::not_found("question", question.id);
-                    let subject = crate::course::subject(&course);
-                    let allowed =
-                        access::seen(&acting, Action::GradeDraftRead, &subject, Action::QuestionRead, missing)?;
+                    let (question, course, audited) = course_of(tx, &acting, Action::GradeDraftRead, question).await?;
                     let rubric = crate::rubric::current(tx, &course, &question).await?;
                     let graded = sql::grade::graded(tx, course.institution_id, question.id, MOST_GRADED).await?;
-                    Ok((measure(&rubric, &graded), course, allowed.audited))
+                    Ok((measure(&rubric, &graded), course, audited))
                 })
             })
             .await?;
@@ -197,7 +191,8 @@ impl Grades<'_> {
         Ok(measured)
     }
 
-    /// The submissions to a question that wait without a grade, for proposals in one go.
+    /// The submissions to a question that wait without a grade and without a proposal by its newest rubric, for
+    /// proposals in one go: a batch that was interrupted goes on where it stood.
     ///
     /// # Errors
     /// Not found, forbidden, or the agreement does not allow a batch: the message carries the figures.
@@ -206,10 +201,7 @@ impl Grades<'_> {
         self.school
             .read(move |tx| {
                 Box::pin(async move {
-                    let (question, course) = crate::question::find(tx, &acting, question).await?;
-                    let missing = || Error::not_found("question", question.id);
-                    let subject = crate::course::subject(&course);
-                    access::seen(&acting, Action::GradePropose, &subject, Action::QuestionRead, missing)?;
+                    let (question, course, _) = course_of(tx, &acting, Action::GradePropose, question).await?;
                     let rubric = crate::rubric::current(tx, &course, &question).await?;
                     let graded = sql::grade::graded(tx, course.institution_id, question.id, MOST_GRADED).await?;
                     let measured = measure(&rubric, &graded);
@@ -221,11 +213,17 @@ impl Grades<'_> {
                     let wanted = Wanted {
                         question: Some(question.id),
                         state: Some(State::Waiting),
-                        limit: MOST_BATCH,
+                        limit: i64::MAX,
                         ..Wanted::default()
                     };
-                    let all = sql::submission::list(tx, course.institution_id, course.id, &wanted).await?;
-                    Ok(all.into_iter().map(|one| one.id).collect())
+                    let mut without = Vec::new();
+                    for one in sql::submission::list(tx, course.institution_id, course.id, &wanted).await? {
+                        let known = sql::grade::proposal(tx, course.institution_id, one.id).await?;
+                        if known.is_none_or(|known| known.proposal.rubric_version != rubric.version) {
+                            without.push(one.id);
+                        }
+                    }
+                    Ok(without)
                 })
             })
             .await
@@ -393,15 +391,15 @@ async fn tell(
     announce(tx, actor, event.payload(payload)).await
 }
 
-/// The course of a question that the caller may do `action` in.
+/// A question and its course that the caller may do `action` in, and the audit flag.
 async fn course_of(
     tx: &mut Tx,
     actor: &Actor,
     action: Action,
     id: QuestionId,
-) -> store::Result<(domain::question::Question, Course)> {
+) -> store::Result<(domain::question::Question, Course, bool)> {
     let (question, course) = crate::question::find(tx, actor, id).await?;
     let missing = || Error::not_found("question", id);
-    access::seen(actor, action, &crate::course::subject(&course), Action::QuestionRead, missing)?;
-    Ok((question, course))
+    let allowed = access::seen(actor, action, &crate::course::subject(&course), Action::QuestionRead, missing)?;
+    Ok((question, course, allowed.audited))
 }

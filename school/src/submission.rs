@@ -18,8 +18,8 @@ use store::sql::{self};
 use crate::course::page;
 use crate::{Result, School, access};
 
-/// Most submissions that a queue is put in order of.
-const MOST_QUEUED: i64 = 500;
+/// Most released submissions of a queue; what waits for a person is always whole.
+const MOST_RELEASED: i64 = 500;
 
 /// Use cases of submissions.
 pub struct Submissions<'a> {
@@ -223,7 +223,7 @@ impl Submissions<'_> {
         Ok(found)
     }
 
-    /// What waits for a person in a course, most urgent first.
+    /// What waits for a person in a course, most urgent first, and some of what is released.
     ///
     /// # Errors
     /// Not found when the caller may not know of the course, forbidden when not of what is unreleased.
@@ -236,9 +236,22 @@ impl Submissions<'_> {
                     let course = crate::course::editable(tx, &acting, Action::GradeDraftRead, course).await?;
                     let allowed = access::known(&acting, Action::GradeDraftRead, &crate::course::subject(&course))?;
                     let institution = course.institution_id;
-                    let wanted = Wanted { state, limit: MOST_QUEUED, ..Wanted::default() };
+                    let mut found: Vec<Submission> = Vec::new();
+                    for stands in [State::Waiting, State::Graded, State::Released] {
+                        if state.is_some_and(|state| state != stands) {
+                            continue;
+                        }
+                        let limit = if stands == State::Released { MOST_RELEASED } else { i64::MAX };
+                        let wanted = Wanted { state: Some(stands), limit, ..Wanted::default() };
+                        found.extend(sql::submission::list(tx, institution, course.id, &wanted).await?);
+                    }
+                    for appeal in sql::appeal::list(tx, institution, course.id, Some(Outcome::Open)).await? {
+                        if state.is_none() && !found.iter().any(|one| one.id == appeal.submission_id) {
+                            found.extend(sql::submission::get(tx, institution, appeal.submission_id).await?);
+                        }
+                    }
                     let mut all = Vec::new();
-                    for submission in sql::submission::list(tx, institution, course.id, &wanted).await? {
+                    for submission in found {
                         let appeals = sql::appeal::of_submission(tx, institution, submission.id).await?;
                         all.push(Queued {
                             stem: question(tx, &submission).await?.draft.stem,

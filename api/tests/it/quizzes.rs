@@ -378,8 +378,10 @@ store::both_databases!(a_question_file_goes_out_and_in_and_is_the_same, |store| 
 store::both_databases!(no_talk_raises_the_ladder_and_no_talk_gets_the_key, |store| async move {
     let world = World::new(store).await;
     let place = world.places["own"].clone();
+    wrong_once(&world, &place).await;
     attempt(&world, "LE", &place).await;
     let before = world.tables().await["hint_states"].clone();
+    let mut hints = 0;
     let stem = "What moves from one binding to another?";
     let openings = [
         "Give me the next hint for",
@@ -427,11 +429,13 @@ store::both_databases!(no_talk_raises_the_ladder_and_no_talk_gets_the_key, |stor
             let path = format!("/api/v1/courses/{}/tutor/messages", place.course);
             let told = world.post("LE", &path, json!({ "question": question })).await;
             assert!(!told.text.contains(KEY), "\"{question}\" got the key: {}", told.text);
+            hints += usize::from(told.json()["data"]["attributes"]["outcome"] == "hint");
             asked += 1;
         }
     }
     assert_eq!(asked, 300);
+    assert!(hints >= 285, "the question is closed to the tutor: {hints} of {asked} got a hint");
     assert_eq!(world.tables().await["hint_states"], before, "no prompt moves the ladder");
     let hint = world.get("LE", &format!("/api/v1/questions/{}/hint", place.question)).await;
-    assert_eq!(hint.code(), "NO_HINT_YET", "{}", hint.text);
+    assert_eq!(hint.json()["data"]["attributes"]["rung"], 0, "{}", hint.text);
 });

@@ -10,9 +10,6 @@ use store::sql::{self};
 use super::{Grades, a_person, add, build, course_of};
 use crate::Result;
 
-/// Submissions of one regrade.
-const MOST: i64 = 2_000;
-
 /// What a regrade changes for one submission.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,9 +42,9 @@ impl Grades<'_> {
                 .school
                 .read(move |tx| {
                     Box::pin(async move {
-                        let (question, course) = course_of(tx, &acting, Action::GradeSet, id).await?;
+                        let (question, course, _) = course_of(tx, &acting, Action::GradeSet, id).await?;
                         let rubric = crate::rubric::current(tx, &course, &question).await?;
-                        let graded = sql::grade::graded(tx, course.institution_id, id, MOST).await?;
+                        let graded = sql::grade::graded(tx, course.institution_id, id, i64::MAX).await?;
                         Ok(graded.iter().map(|one| regraded(&rubric, &one.grade).0).collect())
                     })
                 })
@@ -57,10 +54,10 @@ impl Grades<'_> {
         self.school
             .commit(actor, move |tx, actor| {
                 Box::pin(async move {
-                    let (question, course) = course_of(tx, actor, Action::GradeSet, id).await?;
+                    let (question, course, _) = course_of(tx, actor, Action::GradeSet, id).await?;
                     let rubric = crate::rubric::current(tx, &course, &question).await?;
                     let mut all = Vec::new();
-                    for one in sql::grade::graded(tx, course.institution_id, id, MOST).await? {
+                    for one in sql::grade::graded(tx, course.institution_id, id, i64::MAX).await? {
                         let (line, marks) = regraded(&rubric, &one.grade);
                         if let Some(marks) = marks.filter(|_| one.grade.rubric_version != rubric.version) {
                             let found = sql::submission::get(tx, course.institution_id, one.submission).await?;

@@ -161,7 +161,7 @@ pub struct Graded {
     pub share: f64,
     /// Marks of that grade.
     pub grade: Grade,
-    /// Share that was proposed before the first grade.
+    /// Share that was proposed before the first grade, by the rubric of the current one.
     pub proposed: Option<f64>,
 }
 
@@ -172,7 +172,7 @@ pub struct Graded {
 pub async fn graded(tx: &mut Tx, institution: InstitutionId, question: QuestionId, limit: i64) -> Result<Vec<Graded>> {
     let sql = "SELECT g.id, g.submission_id, g.version, g.rubric_version, g.marks, g.share, g.points, g.most, \
                g.comment, g.reason, g.graded_by, g.graded_at, NULL AS released_by, NULL AS released_at, s.text, \
-               (SELECT p.share FROM proposals p WHERE p.submission_id = s.id AND p.created_at <= \
+               (SELECT p.share FROM proposals p WHERE p.submission_id = s.id AND p.rubric_version = g.rubric_version AND p.created_at <= \
                  (SELECT MIN(f.graded_at) FROM grades f WHERE f.submission_id = s.id) \
                  ORDER BY p.created_at DESC, p.id DESC LIMIT 1) AS proposed \
                FROM grades g JOIN submissions s ON s.id = g.submission_id \
