@@ -14,7 +14,7 @@ use domain::question::{Origin, OriginKind};
 use domain::rubric::Criterion;
 use domain::text::invisible;
 use sha2::{Digest as _, Sha256};
-use words::Words;
+use words::{Lines, Words};
 
 use crate::grade::{Item, gathered};
 use crate::models::Models;
@@ -77,7 +77,8 @@ async fn made(models: &Models, work: &Work) -> Result<Made> {
         };
         criteria.push(judged);
     }
-    let origin = match chat.filter(|_| by_model) {
+    let any = criteria.iter().any(|judged| judged.by == OriginKind::Generated);
+    let origin = match chat.filter(|_| any) {
         Some(model) => {
             Origin { kind: OriginKind::Generated, model: Some(model), prompt_version: Some(PROMPT_VERSION.into()) }
         }
@@ -93,7 +94,9 @@ fn item(work: &Work, criterion: &Criterion) -> Option<(usize, Item)> {
         let (_, share) = example.shares.iter().find(|(id, _)| *id == criterion.id)?;
         Some((example.text.clone(), *share))
     });
-    Words::item(&work.stem, criterion, &work.text, &graded.collect::<Vec<_>>())
+    // What a question implies lists its accepted answers; what somebody wrote is one text.
+    let lines = if work.rubric.version == 0 { Lines::Alternatives } else { Lines::OneText };
+    Words::item(&work.stem, criterion, &work.text, &graded.collect::<Vec<_>>(), lines)
 }
 
 /// Silence meets nothing.
@@ -103,6 +106,7 @@ fn nothing(criterion: &Criterion) -> Judged {
         criterion: criterion.id.clone(),
         level: level.map(|level| level.id.clone()),
         share: level.map(|level| level.share),
+        by: OriginKind::Extract,
         confidence: 1.0,
         evidence: Vec::new(),
         flags: vec![Flag::Empty],
@@ -111,12 +115,10 @@ fn nothing(criterion: &Criterion) -> Judged {
     }
 }
 
+/// Longer than the model can read at once: it is not shortened, words judge it and a person looks.
 fn too_long(mut judged: Judged) -> Judged {
-    judged.flags.push(Flag::NeedsLook);
-    judged.comment = None;
-    let note = "longer than the language model can read at once; it was not shortened, words judged it";
-    if judged.level.is_none() {
-        judged.why_not = Some(note.into());
+    if !judged.flags.contains(&Flag::NeedsLook) {
+        judged.flags.push(Flag::NeedsLook);
     }
     judged
 }

@@ -89,6 +89,9 @@ pub struct Judged {
     pub level: Option<String>,
     /// The level's share of the criterion's points.
     pub share: Option<f64>,
+    /// A model, or the words alone: one proposal may hold both when the model could not judge everything.
+    #[serde(default = "by_words")]
+    pub by: crate::question::OriginKind,
     /// 0 to 1: how sure this judgement is.
     pub confidence: f64,
     /// What it rests on.
@@ -103,13 +106,17 @@ pub struct Judged {
     pub why_not: Option<String>,
 }
 
+fn by_words() -> crate::question::OriginKind {
+    crate::question::OriginKind::Extract
+}
+
 /// What is proposed to the person who grades.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proposal {
     /// The rubric's version that it was made by.
     pub rubric_version: i64,
-    /// How it came to be.
+    /// How it came to be; a model is named when it judged any criterion.
     pub origin: crate::question::Origin,
     /// Every criterion of the rubric, in its order.
     pub criteria: Vec<Judged>,

@@ -80,16 +80,21 @@ pub fn three_levels() -> Vec<Level> {
     vec![level("full", "Met", 1.0), level("half", "Met in part", 0.5), level("none", "Not met", 0.0)]
 }
 
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl Rubric {
     /// What a question implies as long as nobody wrote a rubric: one criterion, agreement with its reference.
     #[must_use]
     pub fn implied(question: QuestionId, draft: &Draft) -> Self {
         let reference = match &draft.body {
             Body::ShortAnswer(body) => {
-                let all: Vec<&str> = body.reference.iter().chain(&body.accepted).map(String::as_str).collect();
+                // A line is an answer that is accepted by itself.
+                let all: Vec<String> = body.reference.iter().chain(&body.accepted).map(|text| one_line(text)).collect();
                 Some(all.join("\n"))
             }
-            Body::Essay(body) => body.reference.clone(),
+            Body::Essay(body) => body.reference.as_deref().map(one_line),
             _ => None,
         };
         let criterion = Criterion {

@@ -350,6 +350,7 @@ store::both_databases!(proposals_in_one_go_need_agreement_and_over_scoring_ends_
             criterion: "answer".into(),
             level: Some(proposed.into()),
             share: Some(known.share),
+            by: domain::question::OriginKind::Extract,
             confidence: 0.9,
             evidence: Vec::new(),
             flags: Vec::new(),

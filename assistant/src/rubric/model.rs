@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::grade::{Evidence, Flag, Judged};
 use domain::injection::{instruction_like, speaks_to_grader};
+use domain::question::OriginKind;
 use domain::rubric::Criterion;
 use serde::Deserialize;
 
@@ -119,6 +120,7 @@ fn refused(criterion: &Criterion, flag: Flag, why: &str) -> Judged {
         criterion: criterion.id.clone(),
         level: None,
         share: None,
+        by: OriginKind::Generated,
         confidence: 0.0,
         evidence: Vec::new(),
         flags: vec![flag, Flag::NeedsLook],
@@ -171,6 +173,7 @@ fn checked(criterion: &Criterion, wire: Wire, text: &str, words: &Words) -> Judg
         criterion: criterion.id.clone(),
         level: Some(level.id.clone()),
         share: Some(level.share),
+        by: OriginKind::Generated,
         confidence: if flags.is_empty() { 0.8 } else { 0.3 },
         evidence,
         flags,

@@ -1,6 +1,7 @@
 //! One criterion judged by words alone, and what words say against a model's judgement.
 
 use domain::grade::{Evidence, Flag, Judged};
+use domain::question::OriginKind;
 use domain::rubric::Criterion;
 use domain::text::{sentences, terms};
 
@@ -13,6 +14,15 @@ const WINDOW: usize = 3;
 const STRONG: f64 = 0.8;
 /// A share for which every number must be the reference's.
 const FULL: f64 = 0.75;
+
+/// What the lines of a reference are.
+#[derive(Clone, Copy)]
+pub(super) enum Lines {
+    /// Each is a full answer by itself: the accepted answers of a question.
+    Alternatives,
+    /// Together they are what a full answer says.
+    OneText,
+}
 
 /// What words show of one criterion.
 pub(super) struct Words {
@@ -28,6 +38,7 @@ impl Words {
         criterion: &Criterion,
         text: &str,
         graded: &[(String, f64)],
+        lines: Lines,
     ) -> Option<(usize, Item)> {
         let reference = criterion.reference.as_deref().filter(|text| !terms(text).is_empty())?;
         let (start, end) = best_window(reference, text);
@@ -39,7 +50,10 @@ impl Words {
         let item = Item {
             id: criterion.id.clone(),
             question: stem.to_owned(),
-            reference: reference.to_owned(),
+            reference: match lines {
+                Lines::Alternatives => reference.to_owned(),
+                Lines::OneText => reference.split_whitespace().collect::<Vec<_>>().join(" "),
+            },
             references: Vec::new(),
             answer: excerpt.to_owned(),
             max: 1.0,
@@ -60,6 +74,7 @@ impl Words {
             criterion: criterion.id.clone(),
             level: None,
             share: None,
+            by: OriginKind::Extract,
             confidence: 0.0,
             evidence: Vec::new(),
             flags: vec![Flag::NeedsLook],
@@ -158,13 +173,34 @@ mod tests {
         };
         for before in ["", "Größe zählt. ", "Erster Satz — ganz anders! 🦀 Und noch einer.\n\n"] {
             let text = format!("{before}After a move the old variable is invalid. Nothing else matters here.");
-            let judged =
-                Words::of(Words::item("What happens?", &criterion, &text, &[]).as_ref(), None).judged(&criterion);
+            let judged = Words::of(Words::item("What happens?", &criterion, &text, &[], Lines::OneText).as_ref(), None)
+                .judged(&criterion);
             assert!(!judged.evidence.is_empty(), "{text}");
             assert!(judged.evidence.iter().all(|one| one.holds(&text)), "{judged:?}");
         }
         let open = Criterion { reference: None, ..criterion };
-        let judged = Words::of(Words::item("What?", &open, "Anything.", &[]).as_ref(), None).judged(&open);
+        let judged =
+            Words::of(Words::item("What?", &open, "Anything.", &[], Lines::OneText).as_ref(), None).judged(&open);
         assert!(judged.level.is_none() && judged.why_not.is_some(), "{judged:?}");
+    }
+
+    #[test]
+    fn one_line_of_a_reference_is_no_full_answer_unless_each_line_is_one() {
+        let criterion = Criterion {
+            id: "c".into(),
+            title: "Moves".into(),
+            description: String::new(),
+            reference: Some(
+                "Ownership goes to the new variable.\nThe old variable becomes invalid.\nMemory is freed once.".into(),
+            ),
+            points: 2.0,
+            levels: domain::rubric::three_levels(),
+        };
+        let share = |lines| {
+            let item = Words::item("What happens?", &criterion, "The old variable becomes invalid then.", &[], lines);
+            Words::of(item.as_ref(), None).found.unwrap().1.score
+        };
+        assert!(share(Lines::OneText) < share(Lines::Alternatives), "{}", share(Lines::OneText));
+        assert!(share(Lines::OneText) < 0.75, "{}", share(Lines::OneText));
     }
 }

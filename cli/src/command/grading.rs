@@ -7,6 +7,7 @@ use comfy_table::presets::NOTHING;
 use domain::calibration::{Allows, Calibration};
 use domain::grade::{Flag, Grade, Proposal, points};
 use domain::policy::Actor;
+use domain::question::OriginKind;
 use domain::rubric::{Criterion, Rubric};
 use domain::submission::State;
 use domain::{QuestionId, SubmissionId};
@@ -234,7 +235,8 @@ fn proposal(rubric: &Rubric, found: &Proposal) -> String {
     for judged in &found.criteria {
         let title = rubric.criterion(&judged.criterion).map_or(judged.criterion.as_str(), |one| one.title.as_str());
         let level = judged.level.as_deref().unwrap_or("not judged");
-        text.push_str(&format!("  {title}: {level}, sure {:.2}", judged.confidence));
+        let by = if judged.by == OriginKind::Generated { "model" } else { "words" };
+        text.push_str(&format!("  {title}: {level}, by {by}, sure {:.2}", judged.confidence));
         if !judged.flags.is_empty() {
             text.push_str(&format!(" [{}]", flags(&judged.flags)));
         }
