@@ -85,6 +85,7 @@ impl Models {
             schema: Some(ask.schema),
             max_tokens: ask.tokens,
             seed: Some(ask.seed),
+            ..ChatRequest::default()
         };
         let mut stream = self.gateway.chat(Class::Chat, request, ask.time).map_err(|error| failed(&error))?;
         let mut text = String::new();

@@ -7,8 +7,17 @@
 //! module opens no socket and runs no clock.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+mod bytes;
+mod model;
+mod request;
+
+pub use bytes::{Blob, Vectors};
+pub use model::{Abilities, Dialect, Model, Task};
+pub use request::{
+    ChatRequest, EmbedRequest, ForwardRequest, Message, Role, Segment, TranscribeRequest, Transcript, Usage, Word,
+};
 
 /// Version of the protocol that this build speaks.
 pub const PROTOCOL: u32 = 1;
@@ -64,86 +73,8 @@ impl Class {
     }
 }
 
-/// What a model does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// Texts to vectors.
-    Embed,
-    /// Messages to text.
-    Chat,
-    /// A task that this build does not know.
-    #[serde(other)]
-    Unknown,
-}
-
-/// A model that a worker serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Model {
-    /// Name with precision, for instance `all-MiniLM-L6-v2@int8`: vectors of two ids never mix.
-    pub id: String,
-    /// What it does.
-    pub task: Task,
-    /// Length of its vectors, for an embedding model.
-    #[serde(default)]
-    pub dimension: Option<usize>,
-    /// Tokens it reads at most; the rest of an embedded text is cut.
-    #[serde(default)]
-    pub max_tokens: Option<usize>,
-    /// The backend that runs it, for people.
-    #[serde(default)]
-    pub backend: String,
-}
-
 /// Identifies one request on one gateway.
 pub type RequestId = u64;
-
-/// Who speaks in a chat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Instructions of the application.
-    System,
-    /// The person, and material quoted for the model.
-    User,
-    /// The model.
-    Assistant,
-}
-
-/// One message of a chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Who says it.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-}
-
-/// A request for generated text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ChatRequest {
-    /// Model id.
-    pub model: String,
-    /// The conversation, oldest first.
-    pub messages: Vec<Message>,
-    /// JSON Schema that the reply should satisfy; the caller validates all the same.
-    #[serde(default)]
-    pub schema: Option<Value>,
-    /// Longest reply, in tokens.
-    pub max_tokens: u32,
-    /// Seed of the sampling, where the backend has one.
-    #[serde(default)]
-    pub seed: Option<u64>,
-}
-
-/// A request for vectors.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EmbedRequest {
-    /// Model id.
-    pub model: String,
-    /// Texts; the vectors come back in this order.
-    pub texts: Vec<String>,
-}
 
 /// Work for a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,6 +84,10 @@ pub enum Request {
     Embed(EmbedRequest),
     /// Text wanted.
     Chat(ChatRequest),
+    /// A request in the protocol of the server behind the model, to be carried over as it is.
+    Forward(ForwardRequest),
+    /// Speech to be written down.
+    Transcribe(TranscribeRequest),
     /// A request that this build does not know; it is answered with [`Failure::Invalid`].
     #[serde(other)]
     Unknown,
@@ -165,6 +100,8 @@ impl Request {
         match self {
             Self::Embed(request) => &request.model,
             Self::Chat(request) => &request.model,
+            Self::Forward(request) => &request.model,
+            Self::Transcribe(request) => &request.model,
             Self::Unknown => "",
         }
     }
@@ -193,37 +130,6 @@ pub enum Finish {
     Length,
 }
 
-/// Vectors; on the wire each is the hexadecimal text of its little-endian floats, so that no bit
-/// is lost and no number is parsed.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Vectors(pub Vec<Vec<f32>>);
-
-impl Serialize for Vectors {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.0.iter().map(|vector| hex::encode(vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())),
-        )
-    }
-}
-
-impl<'de> Deserialize<'de> for Vectors {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let rows: Vec<String> = Vec::deserialize(deserializer)?;
-        rows.iter()
-            .map(|row| {
-                let bytes = hex::decode(row).map_err(serde::de::Error::custom)?;
-                let (floats, rest) = bytes.as_chunks::<4>();
-                if rest.is_empty() {
-                    Ok(floats.iter().map(|four| f32::from_le_bytes(*four)).collect())
-                } else {
-                    Err(serde::de::Error::custom("a vector is not a whole number of floats"))
-                }
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
 /// The end of a request that went well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -237,6 +143,20 @@ pub enum Reply {
     Chat {
         /// Why it ended.
         finish: Finish,
+        /// Tokens, where the backend counts them.
+        #[serde(default)]
+        usage: Option<Usage>,
+    },
+    /// The body has been sent as bytes.
+    Forward {
+        /// Tokens, where the server said them.
+        #[serde(default)]
+        usage: Option<Usage>,
+    },
+    /// What was said.
+    Transcribe {
+        /// The text with its times.
+        transcript: Transcript,
     },
 }
 
@@ -327,6 +247,27 @@ pub enum Up {
         id: RequestId,
         /// The text.
         text: String,
+    },
+    /// A forwarded request is being answered: what stands before the body.
+    Head {
+        /// The request.
+        id: RequestId,
+        /// HTTP status of the server.
+        status: u16,
+        /// Its content type.
+        content_type: String,
+    },
+    /// A piece of a forwarded body, as it came.
+    Bytes {
+        /// The request.
+        id: RequestId,
+        /// The bytes.
+        data: Blob,
+    },
+    /// Models that are loaded now; sent when it changes.
+    Resident {
+        /// Their ids.
+        models: Vec<String>,
     },
     /// The request is done.
     Done {

@@ -80,13 +80,7 @@ where
 }
 
 async fn serve<F: Fn(&ChatRequest) -> String>(mut link: WorkerLink, cut: bool, said: F) {
-    let model = Model {
-        id: "written by hand".into(),
-        task: Task::Chat,
-        dimension: None,
-        max_tokens: None,
-        backend: "written".into(),
-    };
+    let model = Model::new("written by hand", Task::Chat, "written");
     let register = Up::Register { worker: "replies".into(), models: vec![model] };
     let mut open =
         link.outgoing.send(register).await.is_ok() && link.outgoing.send(Up::Credit { count: 4 }).await.is_ok();
@@ -98,7 +92,7 @@ async fn serve<F: Fn(&ChatRequest) -> String>(mut link: WorkerLink, cut: bool, s
                 let text = said(&request);
                 open &= link.outgoing.send(Up::Token { id, text }).await.is_ok();
                 let finish = if cut { Finish::Length } else { Finish::Stop };
-                Up::Done { id, reply: Reply::Chat { finish } }
+                Up::Done { id, reply: Reply::Chat { finish, usage: None } }
             }
             _ => Up::Fail { id, failure: Failure::Backend { message: "this model only chats".into() } },
         };

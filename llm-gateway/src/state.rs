@@ -202,6 +202,9 @@ impl State {
             Up::Draining => self.drain_worker(worker_id),
             // Late words about a request that was taken back, and messages of a newer worker.
             Up::Token { .. }
+            | Up::Head { .. }
+            | Up::Bytes { .. }
+            | Up::Resident { .. }
             | Up::Done { .. }
             | Up::Fail { .. }
             | Up::Heartbeat
@@ -234,7 +237,7 @@ impl State {
                 ignore_gone(sender.send(checked));
                 failed
             }
-            (ReplyTo::Chat { sender, .. }, Ok(Reply::Chat { finish })) => {
+            (ReplyTo::Chat { sender, .. }, Ok(Reply::Chat { finish, .. })) => {
                 ignore_gone(sender.try_send(Ok(ChatDelta { text: String::new(), finish: Some(finish) })));
                 false
             }

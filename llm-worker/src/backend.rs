@@ -5,8 +5,38 @@ pub mod onnx;
 pub mod scripted;
 
 use async_trait::async_trait;
-use domain::wire::{ChatRequest, Class, EmbedRequest, Failure, Finish, Model};
+use bytes::Bytes;
+use domain::wire::{
+    ChatRequest, Class, EmbedRequest, Failure, Finish, ForwardRequest, Model, TranscribeRequest, Transcript, Usage,
+};
+use futures::stream::BoxStream;
 use tokio::sync::mpsc;
+
+/// How a generated text ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChatEnd {
+    /// Why.
+    pub finish: Finish,
+    /// Tokens, where the backend counts them.
+    pub usage: Option<Usage>,
+}
+
+impl From<Finish> for ChatEnd {
+    fn from(finish: Finish) -> Self {
+        Self { finish, usage: None }
+    }
+}
+
+/// What a server answers to a request that was carried over.
+pub struct Forwarded {
+    /// HTTP status.
+    pub status: u16,
+    /// Content type.
+    pub content_type: String,
+    /// The body as it comes. A stream that breaks off, or ends without the last word of its
+    /// dialect, yields an error at its end: a dead server never looks like a finished answer.
+    pub body: BoxStream<'static, Result<Bytes, BackendError>>,
+}
 
 /// How a backend fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +68,24 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Text in pieces.
-    async fn chat(&self, request: ChatRequest, pieces: mpsc::Sender<String>) -> Result<Finish, BackendError> {
+    async fn chat(&self, request: ChatRequest, pieces: mpsc::Sender<String>) -> Result<ChatEnd, BackendError> {
         drop(pieces);
         Err(BackendError::Failed(Failure::Invalid { message: format!("\"{}\" does not chat", request.model) }))
+    }
+
+    /// The server's own answer to a request in its own protocol, from the head on.
+    async fn forward(&self, request: ForwardRequest) -> Result<Forwarded, BackendError> {
+        let message = format!("\"{}\" takes no requests of {:?}", request.model, request.dialect);
+        Err(BackendError::Failed(Failure::Invalid { message }))
+    }
+
+    /// What is said in a recording.
+    async fn transcribe(&self, request: TranscribeRequest) -> Result<Transcript, BackendError> {
+        Err(BackendError::Failed(Failure::Invalid { message: format!("\"{}\" hears nothing", request.model) }))
+    }
+
+    /// Ids of the models that are loaded now, where the backend knows; a worker asks every few seconds.
+    async fn resident(&self) -> Option<Vec<String>> {
+        None
     }
 }

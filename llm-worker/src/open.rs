@@ -145,10 +145,8 @@ fn tokens(cache: &Cache, model: &CatalogModel) -> Result<Tokens, Error> {
 
 fn served(model: &CatalogModel, precision: Precision, backend: &str) -> Model {
     Model {
-        id: model.id_of(precision.name()),
-        task: Task::Embed,
         dimension: Some(model.dimension),
         max_tokens: Some(model.max_tokens),
-        backend: backend.to_owned(),
+        ..Model::new(model.id_of(precision.name()), Task::Embed, backend)
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::wire::{Assignment, Down, Failure, Model, Reply, Request, RequestId, Up, Vectors};
+use domain::wire::{Assignment, Blob, Down, Failure, Model, Reply, Request, RequestId, Up, Vectors};
+use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -200,9 +201,20 @@ async fn perform(
                     }
                 }
             };
-            let (finish, ()) = tokio::join!(backend.chat(request, sender), forward);
-            Ok(Reply::Chat { finish: finish? })
+            let (end, ()) = tokio::join!(backend.chat(request, sender), forward);
+            let end = end?;
+            Ok(Reply::Chat { finish: end.finish, usage: end.usage })
         }
+        Request::Forward(request) => {
+            let mut answer = backend.forward(request).await?;
+            let head = Up::Head { id, status: answer.status, content_type: answer.content_type };
+            let mut open = outgoing.send(head).await.is_ok();
+            while let (true, Some(piece)) = (open, answer.body.next().await) {
+                open = outgoing.send(Up::Bytes { id, data: Blob(piece?) }).await.is_ok();
+            }
+            Ok(Reply::Forward { usage: None })
+        }
+        Request::Transcribe(request) => Ok(Reply::Transcribe { transcript: backend.transcribe(request).await? }),
         Request::Unknown => Err(BackendError::Failed(Failure::Invalid { message: "an unknown request".to_owned() })),
     }
 }

@@ -201,13 +201,7 @@ impl Worker {
     }
 
     async fn serve(self, mut link: WorkerLink, rule: Option<Rule>) {
-        let model = |id: &str, task| Model {
-            id: id.into(),
-            task,
-            dimension: Some(512),
-            max_tokens: None,
-            backend: "test".into(),
-        };
+        let model = |id: &str, task| Model { dimension: Some(512), ..Model::new(id, task, "test") };
         let mut models = vec![model(EMBED, Task::Embed)];
         models.extend(rule.is_some().then(|| model(CHAT, Task::Chat)));
         let _ = link.outgoing.send(Up::Register { worker: "test".into(), models }).await;
@@ -239,10 +233,10 @@ impl Worker {
                     for piece in pieces.chunks(40) {
                         let _ = link.outgoing.send(Up::Token { id, text: piece.iter().collect() }).await;
                     }
-                    let done = Up::Done { id, reply: Reply::Chat { finish: Finish::Stop } };
+                    let done = Up::Done { id, reply: Reply::Chat { finish: Finish::Stop, usage: None } };
                     let _ = link.outgoing.send(if dies { failed() } else { done }).await;
                 }
-                Request::Unknown => {}
+                Request::Forward(_) | Request::Transcribe(_) | Request::Unknown => {}
             }
             let _ = link.outgoing.send(Up::Credit { count: 1 }).await;
         }

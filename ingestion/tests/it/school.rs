@@ -37,13 +37,7 @@ impl Worker {
     }
 
     async fn serve(self, mut link: WorkerLink) {
-        let model = Model {
-            id: MODEL.into(),
-            task: Task::Embed,
-            dimension: Some(8),
-            max_tokens: Some(256),
-            backend: "test".into(),
-        };
+        let model = Model { dimension: Some(8), max_tokens: Some(256), ..Model::new(MODEL, Task::Embed, "test") };
         let _ = link.outgoing.send(Up::Register { worker: "test".into(), models: vec![model] }).await;
         let _ = link.outgoing.send(Up::Credit { count: 4 }).await;
         while let Some(message) = link.incoming.recv().await {

@@ -161,7 +161,7 @@ async fn chat_streams_and_is_never_said_twice() {
     hand.say(Up::Token { id, text: "Hel".into() }).await;
     assert_eq!(stream.next().await.unwrap().unwrap().text, "Hel");
     hand.say(Up::Token { id, text: "lo".into() }).await;
-    hand.say(Up::Done { id, reply: Reply::Chat { finish: Finish::Stop } }).await;
+    hand.say(Up::Done { id, reply: Reply::Chat { finish: Finish::Stop, usage: None } }).await;
     assert_eq!(stream.next().await.unwrap().unwrap().text, "lo");
     assert_eq!(stream.next().await.unwrap().unwrap().finish, Some(Finish::Stop));
     assert!(stream.next().await.is_none());
@@ -192,7 +192,7 @@ async fn worker_is_believed_only_as_far_as_its_reply_fits() {
     let stranger = Hand::attach(&gateway, 0).await;
     stranger.done(id, vec![vec![6.0]]).await;
     assert!(!pending.is_finished());
-    hand.say(Up::Done { id, reply: Reply::Chat { finish: Finish::Stop } }).await;
+    hand.say(Up::Done { id, reply: Reply::Chat { finish: Finish::Stop, usage: None } }).await;
     assert!(matches!(pending.await.unwrap(), Err(GatewayError::Backend(_))));
 }
 

@@ -11,8 +11,7 @@ pub(crate) const CHAT: &str = "talker";
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 pub(crate) fn models() -> Vec<Model> {
-    let model =
-        |id: &str, task| Model { id: id.into(), task, dimension: None, max_tokens: None, backend: "hand".into() };
+    let model = |id: &str, task| Model::new(id, task, "hand");
     vec![model(EMBED, Task::Embed), model(CHAT, Task::Chat)]
 }
 
@@ -82,5 +81,5 @@ pub(crate) async fn embed(gateway: &Gateway, class: Class, text: &str, deadline:
 
 pub(crate) fn request() -> ChatRequest {
     let message = Message { role: Role::User, content: "hi".into() };
-    ChatRequest { model: CHAT.into(), messages: vec![message], schema: None, max_tokens: 10, seed: None }
+    ChatRequest { model: CHAT.into(), messages: vec![message], max_tokens: 10, ..ChatRequest::default() }
 }

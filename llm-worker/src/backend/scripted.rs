@@ -12,7 +12,7 @@ use domain::wire::{ChatRequest, Class, EmbedRequest, Failure, Finish, Model, Tas
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, BackendError, ChatEnd};
 
 /// Id of the scripted chat model.
 pub const CHAT_MODEL: &str = "scripted";
@@ -160,13 +160,7 @@ impl Scripted {
 #[async_trait]
 impl Backend for Scripted {
     fn models(&self) -> Vec<Model> {
-        let model = |id: &str, task, dimension| Model {
-            id: id.to_owned(),
-            task,
-            dimension,
-            max_tokens: None,
-            backend: "scripted".to_owned(),
-        };
+        let model = |id: &str, task, dimension| Model { dimension, ..Model::new(id, task, "scripted") };
         let mut models = Vec::new();
         if !self.rules.is_empty() {
             models.push(model(CHAT_MODEL, Task::Chat, None));
@@ -186,7 +180,7 @@ impl Backend for Scripted {
         Ok(request.texts.iter().map(|text| hashed_words(text)).collect())
     }
 
-    async fn chat(&self, request: ChatRequest, pieces: mpsc::Sender<String>) -> Result<Finish, BackendError> {
+    async fn chat(&self, request: ChatRequest, pieces: mpsc::Sender<String>) -> Result<ChatEnd, BackendError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let Some(rule) = self.rules.iter().find(|rule| rule.fits(&request)) else {
             return Err(BackendError::backend("no rule of the script fits"));
@@ -203,9 +197,9 @@ impl Backend for Scripted {
             }
         }
         match reply.end {
-            _ if cut => Ok(Finish::Length),
-            End::Stop => Ok(Finish::Stop),
-            End::Length => Ok(Finish::Length),
+            _ if cut => Ok(Finish::Length.into()),
+            End::Stop => Ok(Finish::Stop.into()),
+            End::Length => Ok(Finish::Length.into()),
             End::Stall => std::future::pending().await,
             End::Fail => Err(BackendError::backend("scripted failure")),
             End::Crash => Err(BackendError::Crashed),

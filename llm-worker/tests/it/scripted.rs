@@ -34,7 +34,13 @@ async fn attach(gateway: &Gateway, scripted: Arc<Scripted>, shutdown: &Cancellat
 
 pub(crate) fn request(prompt: &str) -> ChatRequest {
     let message = Message { role: Role::User, content: prompt.to_owned() };
-    ChatRequest { model: CHAT_MODEL.to_owned(), messages: vec![message], schema: None, max_tokens: 100, seed: Some(1) }
+    ChatRequest {
+        model: CHAT_MODEL.to_owned(),
+        messages: vec![message],
+        max_tokens: 100,
+        seed: Some(1),
+        ..ChatRequest::default()
+    }
 }
 
 /// The text that arrived, and how it ended.
