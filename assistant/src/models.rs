@@ -87,7 +87,7 @@ impl Models {
             seed: Some(ask.seed),
             ..ChatRequest::default()
         };
-        let mut stream = self.gateway.chat(Class::Chat, request, ask.time).map_err(|error| failed(&error))?;
+        let mut stream = self.gateway.chat(Class::Chat, request, ask.time).await.map_err(|error| failed(&error))?;
         let mut text = String::new();
         while let Some(delta) = stream.next().await {
             let delta = delta.map_err(|error| failed(&error))?;

@@ -264,6 +264,11 @@ pub enum Up {
         /// The bytes.
         data: Blob,
     },
+    /// The worker keeps only so many models loaded; without this word it has all of them always.
+    Capacity {
+        /// How many.
+        resident: u32,
+    },
     /// Models that are loaded now; sent when it changes.
     Resident {
         /// Their ids.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use domain::wire::Finish;
 use futures::Stream;
 use tokio::sync::mpsc;
+use tokio::time::Interval;
 
 use crate::error::GatewayError;
 use crate::gateway::Guard;
@@ -25,6 +26,8 @@ pub struct ChatDelta {
 pub struct ChatStream {
     pub(crate) deltas: mpsc::Receiver<Result<ChatDelta, GatewayError>>,
     pub(crate) deadline: Pin<Box<tokio::time::Sleep>>,
+    /// While it waits for a worker, the gateway looks again from time to time.
+    pub(crate) looks: Option<Interval>,
     pub(crate) guard: Guard,
     pub(crate) over: bool,
 }
@@ -32,6 +35,14 @@ pub struct ChatStream {
 impl std::fmt::Debug for ChatStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ChatStream").field("over", &self.over).finish_non_exhaustive()
+    }
+}
+
+impl ChatStream {
+    /// Requests that are ahead of it in its class; none once a worker has it.
+    #[must_use]
+    pub fn position(&self) -> Option<usize> {
+        self.guard.position()
     }
 }
 
@@ -46,6 +57,16 @@ impl Stream for ChatStream {
             self.over = true;
             self.guard.expire();
             return Poll::Ready(Some(Err(GatewayError::Deadline)));
+        }
+        while let Some(looks) = &mut self.looks {
+            if looks.poll_tick(context).is_pending() {
+                break;
+            }
+            if self.guard.position().is_none() {
+                self.looks = None;
+            } else {
+                self.guard.look();
+            }
         }
         match self.deltas.poll_recv(context) {
             Poll::Ready(Some(item)) => {

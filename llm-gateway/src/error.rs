@@ -20,6 +20,17 @@ pub enum GatewayError {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+    /// A limit of the caller is used up; others that hold may have room.
+    #[error("the limit \"{limit}\" is reached; try again in {} s", retry_after.as_secs().max(1))]
+    Quota {
+        /// Scope and kind, as `user tokens per minute`.
+        limit: String,
+        /// When it has room again.
+        retry_after: Duration,
+    },
+    /// The course uses no models.
+    #[error("models are switched off for this course")]
+    SwitchedOff,
     /// The time of the request was up.
     #[error("the model did not answer within the deadline")]
     Deadline,
@@ -40,7 +51,8 @@ impl GatewayError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NoModel { .. } | Self::Deadline | Self::WorkerLost | Self::Backend(_) => ErrorKind::Unavailable,
-            Self::Overloaded { .. } => ErrorKind::RateLimited,
+            Self::Overloaded { .. } | Self::Quota { .. } => ErrorKind::RateLimited,
+            Self::SwitchedOff => ErrorKind::Forbidden,
             Self::Invalid(_) => ErrorKind::ValidationError,
         }
     }
@@ -61,6 +73,8 @@ impl From<GatewayError> for domain::Error {
         let code = match error {
             GatewayError::NoModel { .. } => "NO_MODEL",
             GatewayError::Overloaded { .. } => "MODEL_OVERLOADED",
+            GatewayError::Quota { .. } => "MODEL_QUOTA",
+            GatewayError::SwitchedOff => "MODELS_SWITCHED_OFF",
             GatewayError::Deadline => "MODEL_DEADLINE",
             GatewayError::WorkerLost => "MODEL_WORKER_LOST",
             GatewayError::Backend(_) => "MODEL_FAILED",

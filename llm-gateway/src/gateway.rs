@@ -1,114 +1,71 @@
-//! The door for callers: embed, chat, and what is there.
+//! The door for callers: embed, chat, transcribe, forward, and what is there.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::wire::{ChatRequest, Class, EmbedRequest, MAX_EMBED_TEXTS, MAX_FRAME, Model, Request, RequestId, Task, Up};
+use domain::wire::{
+    ChatRequest, Class, Dialect, EmbedRequest, ForwardRequest, MAX_EMBED_TEXTS, MAX_FRAME, Model, Request, RequestId,
+    TranscribeRequest, Transcript, Up, Usage,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::caller::{Caller, Meter, Used};
 use crate::chat::ChatStream;
 use crate::error::GatewayError;
+use crate::forward::{Direct, Forwarding, LOOK, Weight};
 use crate::link::{self, WorkerLink};
-use crate::state::{ReplyTo, State, WorkerId};
+use crate::options::Options;
+use crate::prefix;
+use crate::state::reply::ReplyTo;
+use crate::state::{State, Submission, WorkerId};
+use crate::status::{ClassCounters, ModelStatus, QueueStatus, WorkerStatus};
 
 /// Pieces of a reply that may wait for a slow reader before the request is taken back.
 const CHAT_DEPTH: usize = 4_096;
 /// The most bytes of text in one request: an eighth of a frame, because JSON writes one control character as six.
 const MAX_TEXT_BYTES: usize = MAX_FRAME / 8;
-
-/// How a gateway is set up.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Requests that may wait, by class in the order of [`Class::ALL`].
-    pub depths: [usize; 5],
-    /// The one embedding model to use; without it the first that a worker registers stays chosen
-    /// for the life of the gateway, so that vectors of two models are never mixed by a reconnect.
-    pub embedding_model: Option<String>,
-    /// A networked worker that says nothing for this long is lost.
-    pub silence: Duration,
-    /// The most credits one worker can hold.
-    pub max_credits: u32,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            depths: [64, 64, 64, 256, 16],
-            embedding_model: None,
-            silence: Duration::from_secs(15),
-            max_credits: 1_024,
-        }
-    }
-}
-
-impl Options {
-    pub(crate) fn depth(&self, class: Class) -> usize {
-        self.depths.get(class.rank()).copied().unwrap_or_default()
-    }
-}
-
-/// A model that live workers serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelStatus {
-    /// The model.
-    pub model: Model,
-    /// Workers that serve it.
-    pub workers: usize,
-    /// Requests those workers would take at once, right now.
-    pub credits: u32,
-}
-
-/// What happened to the requests of one class since the start, and what is there now.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ClassCounters {
-    /// Taken in.
-    pub accepted: u64,
-    /// Ended well.
-    pub completed: u64,
-    /// Ended with an error of the model.
-    pub failed: u64,
-    /// Ran out of time.
-    pub deadline: u64,
-    /// Taken back by the caller.
-    pub cancelled: u64,
-    /// Ended because the worker went away.
-    pub lost: u64,
-    /// Given to a second worker.
-    pub retried: u64,
-    /// Refused because the queue was full.
-    pub overloaded: u64,
-    /// Refused because no worker serves the model.
-    pub no_model: u64,
-    /// Time that workers spent on completed requests.
-    pub busy: Duration,
-    /// Waiting now.
-    pub queued: usize,
-    /// With a worker now.
-    pub running: usize,
-}
+/// The most bytes of a recording: hexadecimal doubles it.
+const MAX_AUDIO_BYTES: usize = MAX_FRAME / 2 - 64 * 1024;
+/// Bytes of a token, roughly, in the languages of most courses.
+const TOKEN_BYTES: usize = 4;
 
 /// Shares model requests out to workers. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
     pub(crate) shared: Arc<Shared>,
+    caller: Arc<Caller>,
 }
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gateway").finish_non_exhaustive()
+        f.debug_struct("Gateway").field("caller", &self.caller).finish_non_exhaustive()
     }
 }
 
 pub(crate) struct Shared {
     state: Mutex<State>,
+    meter: Option<Arc<dyn Meter>>,
     pub(crate) silence: Duration,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// Does something with the state, then keeps the books of what ended thereby, outside the lock.
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         // A panic while the lock was held is a defect, but the maps are still whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = work(&mut state);
+        let over = std::mem::take(&mut state.over);
+        drop(state);
+        for one in over {
+            if let Some(held) = one.held {
+                held.settle(one.tokens);
+            }
+            if let (Some(meter), Some(used)) = (&self.meter, one.used) {
+                meter.record(used);
+            }
+        }
+        value
     }
 
     pub(crate) fn register(
@@ -116,16 +73,24 @@ impl Shared {
         name: String,
         models: Vec<Model>,
         sender: mpsc::Sender<domain::wire::Down>,
+        direct: Option<Arc<dyn Direct>>,
+        resident: Option<usize>,
     ) -> WorkerId {
-        self.state().register(name, models, sender)
+        self.with(|state| {
+            let id = state.register(name, models, sender);
+            if let Some(direct) = direct {
+                state.direct(id, direct, resident);
+            }
+            id
+        })
     }
 
     pub(crate) fn hear(&self, worker: WorkerId, message: Up) {
-        self.state().hear(worker, message);
+        self.with(|state| state.hear(worker, message));
     }
 
     pub(crate) fn lose(&self, worker: WorkerId) {
-        self.state().lose(worker);
+        self.with(|state| state.lose(worker));
     }
 }
 
@@ -137,13 +102,38 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn expire(&self) {
-        self.shared.state().abandon(self.id, true);
+        self.shared.with(|state| state.abandon(self.id, true));
+    }
+
+    pub(crate) fn look(&self) {
+        self.shared.with(State::look);
+    }
+
+    pub(crate) fn position(&self) -> Option<usize> {
+        self.shared.with(|state| state.position(self.id))
+    }
+
+    pub(crate) fn began(&self) {
+        self.shared.with(|state| state.began(self.id));
+    }
+
+    pub(crate) fn used(&self, usage: Usage) {
+        self.shared.with(|state| state.used(self.id, usage));
+    }
+
+    pub(crate) fn failed(&self, error: GatewayError) -> bool {
+        self.shared.with(|state| state.direct_failed(self.id, error))
+    }
+
+    pub(crate) fn ended(&self, error: Option<GatewayError>) {
+        let outcome = error.map_or(Ok(domain::wire::Reply::Forward { usage: None }), Err);
+        self.shared.with(|state| state.end(self.id, outcome));
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.shared.state().abandon(self.id, false);
+        self.shared.with(|state| state.abandon(self.id, false));
     }
 }
 
@@ -154,11 +144,24 @@ impl Default for Gateway {
 }
 
 impl Gateway {
-    /// A gateway without workers.
+    /// A gateway without workers that keeps no books.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        Self::with_meter(options, None)
+    }
+
+    /// A gateway without workers; the meter is asked before anything waits.
+    #[must_use]
+    pub fn with_meter(options: Options, meter: Option<Arc<dyn Meter>>) -> Self {
         let silence = options.silence;
-        Self { shared: Arc::new(Shared { state: Mutex::new(State::new(options)), silence }) }
+        let shared = Shared { state: Mutex::new(State::new(options)), meter, silence };
+        Self { shared: Arc::new(shared), caller: Arc::default() }
+    }
+
+    /// The same gateway, asked by somebody: shares, quotas and the ledger are counted there.
+    #[must_use]
+    pub fn by(&self, caller: Caller) -> Self {
+        Self { shared: Arc::clone(&self.shared), caller: Arc::new(caller) }
     }
 
     /// One vector a text, in the order of the texts, within `deadline` from now.
@@ -178,18 +181,59 @@ impl Gateway {
         if texts.len() > MAX_EMBED_TEXTS {
             return Err(GatewayError::Invalid(format!("{} texts at once; at most {MAX_EMBED_TEXTS}", texts.len())));
         }
-        check_size(texts.iter().map(String::len).sum())?;
+        let bytes = texts.iter().map(String::len).sum();
+        check_size(bytes)?;
         let (sender, receiver) = oneshot::channel();
         let reply = ReplyTo::Embed { count: texts.len(), sender };
         let request = Request::Embed(EmbedRequest { model: model.to_owned(), texts });
         let deadline = Instant::now() + deadline;
-        let guard = self.submit(class, request, deadline, reply)?;
-        match tokio::time::timeout_at(deadline, receiver).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(GatewayError::WorkerLost),
-            Err(_) => {
-                guard.expire();
-                Err(GatewayError::Deadline)
+        let weight = Weight { prompt_tokens: tokens(bytes), max_tokens: Some(0), ..Weight::default() };
+        let guard = self.submit(class, request, None, weight, deadline, reply).await?;
+        self.answer(receiver, deadline, guard).await
+    }
+
+    /// What is said in a recording, within `deadline` from now.
+    ///
+    /// # Errors
+    /// As for [`Gateway::embed`].
+    pub async fn transcribe(
+        &self,
+        class: Class,
+        request: TranscribeRequest,
+        deadline: Duration,
+    ) -> Result<Transcript, GatewayError> {
+        let bytes = request.audio.0.len();
+        if bytes > MAX_AUDIO_BYTES {
+            return Err(GatewayError::Invalid(format!("a recording of {bytes} bytes; at most {MAX_AUDIO_BYTES}")));
+        }
+        let (sender, receiver) = oneshot::channel();
+        let deadline = Instant::now() + deadline;
+        let request = Request::Transcribe(request);
+        let weight = Weight { prompt_tokens: tokens(bytes / 1_000), ..Weight::default() };
+        let guard = self.submit(class, request, None, weight, deadline, ReplyTo::Transcribe { sender }).await?;
+        self.answer(receiver, deadline, guard).await
+    }
+
+    async fn answer<T>(
+        &self,
+        mut receiver: oneshot::Receiver<Result<T, GatewayError>>,
+        deadline: Instant,
+        guard: Guard,
+    ) -> Result<T, GatewayError> {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut waits = true;
+        loop {
+            tokio::select! {
+                outcome = &mut receiver => return outcome.unwrap_or(Err(GatewayError::WorkerLost)),
+                () = tokio::time::sleep_until(deadline) => {
+                    guard.expire();
+                    return Err(GatewayError::Deadline);
+                }
+                _ = looks.tick(), if waits => {
+                    waits = guard.position().is_some();
+                    guard.look();
+                }
             }
         }
     }
@@ -198,55 +242,205 @@ impl Gateway {
     ///
     /// # Errors
     /// As for [`Gateway::embed`]; failures after the start come through the stream.
-    pub fn chat(&self, class: Class, request: ChatRequest, deadline: Duration) -> Result<ChatStream, GatewayError> {
-        check_size(request.messages.iter().map(|message| message.content.len()).sum())?;
+    pub async fn chat(
+        &self,
+        class: Class,
+        request: ChatRequest,
+        deadline: Duration,
+    ) -> Result<ChatStream, GatewayError> {
+        let bytes = request.messages.iter().map(|message| message.content.len()).sum();
+        check_size(bytes)?;
+        let mut said = String::with_capacity(bytes);
+        for message in &request.messages {
+            said.push_str(&message.content);
+        }
         let (sender, deltas) = mpsc::channel(CHAT_DEPTH);
         let deadline = Instant::now() + deadline;
-        let guard = self.submit(class, Request::Chat(request), deadline, ReplyTo::Chat { sender, begun: false })?;
-        Ok(ChatStream { deltas, deadline: Box::pin(tokio::time::sleep_until(deadline)), guard, over: false })
+        let weight = Weight {
+            prompt_tokens: tokens(bytes),
+            max_tokens: Some(request.max_tokens),
+            prefix: prefix::of(said.as_bytes()),
+            model_at: None,
+        };
+        let reply = ReplyTo::Chat { sender, begun: false };
+        let guard = self.submit(class, Request::Chat(request), None, weight, deadline, reply).await?;
+        Ok(ChatStream {
+            deltas,
+            deadline: Box::pin(tokio::time::sleep_until(deadline)),
+            looks: Some(tokio::time::interval(LOOK)),
+            guard,
+            over: false,
+        })
     }
 
-    fn submit(&self, class: Class, request: Request, deadline: Instant, reply: ReplyTo) -> Result<Guard, GatewayError> {
-        let id = self.shared.state().submit(class, request, deadline, reply)?;
+    /// A request in the protocol of a model server, answered in the same, byte by byte.
+    ///
+    /// # Errors
+    /// [`GatewayError::NoModel`] when no server of this dialect serves the model: then it has to be
+    /// translated and sent by [`Gateway::chat`] or [`Gateway::embed`].
+    pub async fn forward(
+        &self,
+        class: Class,
+        request: ForwardRequest,
+        weight: Weight,
+        deadline: Duration,
+    ) -> Result<Forwarding, GatewayError> {
+        let (sender, grants) = mpsc::channel(4);
+        let deadline = Instant::now() + deadline;
+        let (dialect, model_at) = (request.dialect, weight.model_at.clone());
+        let reply = ReplyTo::Forward { grants: sender, body: None, begun: false };
+        let submitted = Request::Forward(request.clone());
+        let guard = self.submit(class, submitted, Some(dialect), weight, deadline, reply).await?;
+        Ok(Forwarding { guard, grants, request, model_at, deadline })
+    }
+
+    async fn submit(
+        &self,
+        class: Class,
+        request: Request,
+        dialect: Option<Dialect>,
+        weight: Weight,
+        deadline: Instant,
+        reply: ReplyTo,
+    ) -> Result<Guard, GatewayError> {
+        // Limits come first: what is over them neither waits nor has a model loaded.
+        let held = match &self.shared.meter {
+            Some(meter) => {
+                let most = weight.max_tokens.unwrap_or(0);
+                let reserved = meter.reserve(&self.caller, u64::from(weight.prompt_tokens) + u64::from(most));
+                Some(reserved.await?)
+            }
+            None => None,
+        };
+        let asked = Submission {
+            caller: Arc::clone(&self.caller),
+            class,
+            request,
+            dialect,
+            model_at: weight.model_at,
+            prompt_tokens: weight.prompt_tokens,
+            max_tokens: weight.max_tokens,
+            prefix: weight.prefix,
+            deadline,
+            reply,
+            held,
+        };
+        let id = self.shared.with(|state| state.submit(asked))?;
         Ok(Guard { shared: Arc::clone(&self.shared), id })
+    }
+
+    /// Writes into the ledger what was answered without a worker.
+    pub fn record(&self, used: Used) {
+        if let Some(meter) = &self.shared.meter {
+            meter.record(used);
+        }
+    }
+
+    /// Asks the meter alone, for what a cache may answer.
+    ///
+    /// # Errors
+    /// As the meter says.
+    pub async fn allowed(&self, tokens: u64) -> Result<(), GatewayError> {
+        match &self.shared.meter {
+            Some(meter) => meter.reserve(&self.caller, tokens).await.map(|held| held.settle(0)),
+            None => Ok(()),
+        }
+    }
+
+    /// Who asks through this handle.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Models that live workers serve.
     #[must_use]
     pub fn models(&self) -> Vec<ModelStatus> {
-        self.shared.state().models()
+        self.shared.with(|state| state.models())
+    }
+
+    /// The model that a name or an alias stands for now.
+    #[must_use]
+    pub fn known(&self, name: &str) -> Option<Model> {
+        self.shared.with(|state| state.known(name))
+    }
+
+    /// Whether a server of this dialect serves the model, so that its requests can be forwarded.
+    #[must_use]
+    pub fn speaks(&self, name: &str, dialect: Dialect) -> bool {
+        self.shared.with(|state| !state.resolve(name, Some(dialect)).is_empty())
     }
 
     /// The embedding model to use now; none when no worker serves it.
     #[must_use]
     pub fn embedding_model(&self) -> Option<String> {
-        self.shared.state().embedding_model().map(str::to_owned)
+        self.shared.with(|state| state.embedding_model().map(str::to_owned))
     }
 
     /// A chat model, where there is one.
     #[must_use]
     pub fn chat_model(&self) -> Option<String> {
-        self.models().into_iter().find(|status| status.model.task == Task::Chat).map(|status| status.model.id)
+        self.shared.with(|state| state.chat_model())
     }
 
     /// What happened so far, by class.
     #[must_use]
     pub fn counters(&self) -> Vec<(Class, ClassCounters)> {
-        self.shared.state().counters()
+        self.shared.with(|state| state.counters())
+    }
+
+    /// The workers that are there.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerStatus> {
+        self.shared.with(|state| state.workers())
+    }
+
+    /// What waits, oldest first.
+    #[must_use]
+    pub fn queue(&self) -> Vec<QueueStatus> {
+        self.shared.with(|state| state.queue())
     }
 
     /// A stream for a worker in this process, and the task that serves it: spawn the task through
     /// the caller's tracker and hand the link to `llm_worker::Worker::serve`.
     pub fn attach_in_process(&self) -> (WorkerLink, impl Future<Output = ()> + Send + 'static) {
+        self.attach(None, None)
+    }
+
+    /// The same for a model server: requests in its own protocol run in their caller's task.
+    /// `resident` is how many models it keeps loaded at once.
+    pub fn attach_server(
+        &self,
+        direct: Arc<dyn Direct>,
+        resident: Option<usize>,
+    ) -> (WorkerLink, impl Future<Output = ()> + Send + 'static) {
+        self.attach(Some(direct), resident)
+    }
+
+    fn attach(
+        &self,
+        direct: Option<Arc<dyn Direct>>,
+        resident: Option<usize>,
+    ) -> (WorkerLink, impl Future<Output = ()> + Send + 'static) {
         let (ours, theirs) = link::pair();
         // A worker in this process cannot be cut off, so silence is no sign of a loss.
-        (theirs, link::serve(Arc::clone(&self.shared), ours, None))
+        (theirs, link::serve(Arc::clone(&self.shared), ours, None, direct, resident))
     }
 
     /// Asks every worker to finish what it has and leave.
     pub fn drain(&self) {
-        self.shared.state().drain();
+        self.shared.with(|state| state.drain(None));
     }
+
+    /// Asks one worker to finish what it has and leave; false when there is none of this number.
+    #[must_use]
+    pub fn drain_worker(&self, worker: u64) -> bool {
+        self.shared.with(|state| state.drain(Some(worker)))
+    }
+}
+
+fn tokens(bytes: usize) -> u32 {
+    u32::try_from(bytes / TOKEN_BYTES + 1).unwrap_or(u32::MAX)
 }
 
 fn check_size(bytes: usize) -> Result<(), GatewayError> {

@@ -7,17 +7,26 @@
 
 #![warn(missing_docs)]
 
+mod caller;
 mod chat;
 mod error;
+mod forward;
 mod gateway;
 mod link;
 mod listen;
+mod options;
+pub mod prefix;
 mod state;
+mod status;
 
+pub use caller::{Caller, Held, Meter, Used};
 pub use chat::{ChatDelta, ChatStream};
 pub use error::GatewayError;
-pub use gateway::{ClassCounters, Gateway, ModelStatus, Options};
+pub use forward::{Answer, AnswerBody, Direct, Forwarded, Forwarding, Weight};
+pub use gateway::Gateway;
 pub use link::WorkerLink;
 pub use listen::ListenOptions;
+pub use options::Options;
+pub use status::{ClassCounters, ModelStatus, QueueStatus, WorkerStatus};
 
 pub use domain::wire::{ChatRequest, Class, Finish, Message, Role, Task};

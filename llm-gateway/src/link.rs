@@ -7,6 +7,7 @@ use domain::wire::{Down, Up};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::forward::Direct;
 use crate::gateway::Shared;
 
 /// Messages that may wait in either direction; a worker that lets more pile up gets no new work.
@@ -35,7 +36,13 @@ pub(crate) fn pair() -> (GatewayLink, WorkerLink) {
 }
 
 /// Serves one worker until it closes, or is silent for `silence`; then releases its work.
-pub(crate) async fn serve(shared: Arc<Shared>, mut link: GatewayLink, silence: Option<Duration>) {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    mut link: GatewayLink,
+    silence: Option<Duration>,
+    mut direct: Option<Arc<dyn Direct>>,
+    resident: Option<usize>,
+) {
     let mut worker = None;
     let mut last_heard = Instant::now();
     let mut beat = tokio::time::interval(silence.map_or(Duration::from_secs(3600), |silence| silence / 3));
@@ -47,7 +54,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut link: GatewayLink, silence: O
                 last_heard = Instant::now();
                 match (worker, message) {
                     (None, Up::Register { worker: name, models }) => {
-                        worker = Some(shared.register(name, models, link.outgoing.clone()));
+                        worker = Some(shared.register(name, models, link.outgoing.clone(), direct.take(), resident));
                     }
                     (Some(id), message) => shared.hear(id, message),
                     (None, _) => {

@@ -123,7 +123,7 @@ async fn admit(shared: Arc<Shared>, stream: TcpStream, options: &ListenOptions) 
     framed.codec_mut().set_max_frame_length(wire::MAX_FRAME);
     let (ours, theirs) = link::pair();
     let silence = shared.silence;
-    tokio::join!(link::serve(shared, ours, Some(silence)), pump(framed, theirs, options.timeout));
+    tokio::join!(link::serve(shared, ours, Some(silence), None, None), pump(framed, theirs, options.timeout));
 }
 
 /// Carries messages between the socket and the link until either closes.

@@ -1,81 +1,117 @@
 //! Who waits, who works, who may have what: the rules of the gateway without a task or a socket.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::wire::{Assignment, Class, Down, Model, Reply, Request, RequestId, Task, Up};
-use tokio::sync::{mpsc, oneshot};
+use domain::wire::{Assignment, Class, Dialect, Down, Model, Reply, Request, RequestId, Task, Up, Usage};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::caller::{Caller, Flow, Held, Used};
 use crate::chat::ChatDelta;
 use crate::error::GatewayError;
-use crate::gateway::{ClassCounters, ModelStatus, Options};
+use crate::forward::{Grant, renamed};
+use crate::options::Options;
+use crate::status::ClassCounters;
+use reply::ReplyTo;
+use share::Shares;
+use speed::{Cost, Speeds};
+use worker::WorkerState;
+
+mod look;
+mod pick;
+pub(crate) mod reply;
+mod share;
+pub(crate) mod speed;
+mod worker;
 
 pub(crate) type WorkerId = u64;
 
-/// Where a reply goes. Sending never waits: a reader that falls behind loses its request.
-pub(crate) enum ReplyTo {
-    Embed { count: usize, sender: oneshot::Sender<Result<Vec<Vec<f32>>, GatewayError>> },
-    Chat { sender: mpsc::Sender<Result<ChatDelta, GatewayError>>, begun: bool },
+/// Workers that one request may be given to.
+const TRIES: usize = 2;
+/// Tokens that a reply is expected to have while nothing was measured and nothing is said.
+const USUAL_OUTPUT: u32 = 256;
+/// A request is given up in the queue when less than this share of its expected time is left.
+const HOPELESS: f64 = 0.8;
+
+/// One request, waiting or with a worker.
+pub(crate) struct Entry {
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) flow: Flow,
+    pub(crate) class: Class,
+    pub(crate) request: Request,
+    pub(crate) model: Arc<str>,
+    /// Models to try when this one fails before anything was said.
+    pub(crate) fallbacks: Vec<Arc<str>>,
+    pub(crate) dialect: Option<Dialect>,
+    pub(crate) model_at: Option<std::ops::Range<usize>>,
+    pub(crate) cost: Cost,
+    pub(crate) prefix: Vec<u64>,
+    pub(crate) arrived: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: ReplyTo,
+    pub(crate) held: Option<Box<dyn Held>>,
+    pub(crate) tried: Vec<WorkerId>,
+    pub(crate) worker: Option<WorkerId>,
+    pub(crate) assigned_at: Option<Instant>,
+    pub(crate) loaded: bool,
+    /// Tokens as the backend counted them.
+    pub(crate) usage: Option<Usage>,
 }
 
-struct Entry {
-    class: Class,
-    request: Request,
-    deadline: Instant,
-    reply: ReplyTo,
-    worker: Option<WorkerId>,
-    assigned_at: Option<Instant>,
-    retried: bool,
+/// What a caller hands in.
+pub(crate) struct Submission {
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) class: Class,
+    pub(crate) request: Request,
+    pub(crate) dialect: Option<Dialect>,
+    pub(crate) model_at: Option<std::ops::Range<usize>>,
+    pub(crate) prompt_tokens: u32,
+    pub(crate) max_tokens: Option<u32>,
+    pub(crate) prefix: Vec<u64>,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: ReplyTo,
+    pub(crate) held: Option<Box<dyn Held>>,
 }
 
-struct WorkerState {
-    name: String,
-    models: Vec<Model>,
-    sender: mpsc::Sender<Down>,
-    credits: u32,
-    running: u32,
-    draining: bool,
-}
-
-impl WorkerState {
-    fn serves(&self, model: &str) -> bool {
-        !self.draining && self.models.iter().any(|known| known.id == model)
-    }
-
-    /// Credits that only interactive requests may use: a quarter, and at least one where there are two.
-    fn reserved(&self) -> u32 {
-        let granted = self.credits + self.running;
-        if granted < 2 { 0 } else { granted.div_ceil(4) }
-    }
-
-    fn free_for(&self, class: Class) -> bool {
-        self.credits > if class.interactive() { 0 } else { self.reserved() }
-    }
+/// A request that is over, for the books; they are kept outside the lock.
+pub(crate) struct Over {
+    pub(crate) held: Option<Box<dyn Held>>,
+    pub(crate) used: Option<Used>,
+    pub(crate) tokens: u64,
 }
 
 /// Everything the gateway knows, behind one lock that is never held across an await.
 pub(crate) struct State {
     options: Options,
-    requests: HashMap<RequestId, Entry>,
-    queues: [VecDeque<RequestId>; 5],
+    waiting: BTreeMap<RequestId, Entry>,
+    running: HashMap<RequestId, Entry>,
     workers: BTreeMap<WorkerId, WorkerState>,
+    shares: Shares,
+    speeds: Speeds,
     counters: [ClassCounters; 5],
     active_embedding: Option<String>,
     next_id: u64,
+    looked: Option<Instant>,
+    /// Requests that are over since the lock was taken.
+    pub(crate) over: Vec<Over>,
 }
 
 impl State {
     pub(crate) fn new(options: Options) -> Self {
-        let active_embedding = options.embedding_model.clone();
         Self {
+            active_embedding: options.embedding_model.clone(),
+            speeds: Speeds::new(options.load_time),
             options,
-            requests: HashMap::new(),
-            queues: Default::default(),
+            waiting: BTreeMap::new(),
+            running: HashMap::new(),
             workers: BTreeMap::new(),
+            shares: Shares::default(),
             counters: Default::default(),
-            active_embedding,
             next_id: 1,
+            looked: None,
+            over: Vec::new(),
         }
     }
 
@@ -90,112 +126,230 @@ impl State {
         &mut self.counters[class.rank()]
     }
 
-    #[expect(clippy::indexing_slicing, reason = "the rank of a class is below the number of classes")]
-    fn queue(&mut self, class: Class) -> &mut VecDeque<RequestId> {
-        &mut self.queues[class.rank()]
+    fn served(&self, model: &str, dialect: Option<Dialect>) -> bool {
+        self.workers.values().any(|worker| worker.serves(model, dialect))
     }
 
-    pub(crate) fn submit(
-        &mut self,
-        class: Class,
-        request: Request,
-        deadline: Instant,
-        reply: ReplyTo,
-    ) -> Result<RequestId, GatewayError> {
-        if !self.workers.values().any(|worker| worker.serves(request.model())) {
+    /// The models that a name stands for and that somebody serves, in the order of preference.
+    pub(crate) fn resolve(&self, name: &str, dialect: Option<Dialect>) -> Vec<Arc<str>> {
+        let chain = self.options.aliases.get(name).cloned().unwrap_or_else(|| vec![name.to_owned()]);
+        let mut found: Vec<Arc<str>> = Vec::new();
+        for wanted in chain {
+            // Ollama's names mean the newest where they say nothing.
+            let spellings = [wanted.clone(), format!("{wanted}:latest"), wanted.trim_end_matches(":latest").to_owned()];
+            let known = spellings.into_iter().find(|spelling| self.served(spelling, dialect));
+            found.extend(known.map(Arc::from).filter(|model| !found.contains(model)));
+        }
+        found
+    }
+
+    pub(crate) fn submit(&mut self, asked: Submission) -> Result<RequestId, GatewayError> {
+        let class = asked.class;
+        let mut models = self.resolve(asked.request.model(), asked.dialect).into_iter();
+        let Some(model) = models.next() else {
             self.counter(class).no_model += 1;
-            return Err(GatewayError::NoModel { alias: request.model().to_owned() });
-        }
-        let depth = self.options.depth(class);
-        if self.queue(class).len() >= depth {
+            self.over.push(Over { held: asked.held, used: None, tokens: 0 });
+            return Err(GatewayError::NoModel { alias: asked.request.model().to_owned() });
+        };
+        let now = Instant::now();
+        let flow = asked.caller.flow();
+        let expected = self.speeds.output(&model, class).unwrap_or(USUAL_OUTPUT);
+        let output = match &asked.request {
+            Request::Embed(_) => 0,
+            _ => asked.max_tokens.map_or(expected, |most| most.min(expected.saturating_mul(4))),
+        };
+        let cost = Cost { prompt: asked.prompt_tokens, output };
+        if let Err(retry_after) = self.admits(class, &flow, &model, cost, asked.deadline, now) {
             self.counter(class).overloaded += 1;
-            return Err(GatewayError::Overloaded { retry_after: self.retry_after(class) });
+            self.over.push(Over { held: asked.held, used: None, tokens: 0 });
+            return Err(GatewayError::Overloaded { retry_after });
         }
+        self.speeds.arrived(&model, now);
+        self.shares.enter(class, &flow);
         let id = self.fresh_id();
         self.counter(class).accepted += 1;
-        self.requests
-            .insert(id, Entry { class, request, deadline, reply, worker: None, assigned_at: None, retried: false });
-        self.queue(class).push_back(id);
-        self.dispatch();
+        self.waiting.insert(
+            id,
+            Entry {
+                caller: asked.caller,
+                flow,
+                class,
+                request: asked.request,
+                model,
+                fallbacks: models.collect(),
+                dialect: asked.dialect,
+                model_at: asked.model_at,
+                cost,
+                prefix: asked.prefix,
+                arrived: now,
+                deadline: asked.deadline,
+                reply: asked.reply,
+                held: asked.held,
+                tried: Vec::new(),
+                worker: None,
+                assigned_at: None,
+                loaded: false,
+                usage: None,
+            },
+        );
+        self.dispatch(now);
         Ok(id)
     }
 
-    /// How long the queue of this class will take, from what its requests took so far.
-    fn retry_after(&mut self, class: Class) -> Duration {
-        let waiting = u32::try_from(self.queue(class).len()).unwrap_or(u32::MAX);
-        let credits = self.workers.values().map(|worker| worker.credits + worker.running).sum::<u32>().max(1);
-        let counters = self.counter(class);
-        let ended = u32::try_from(counters.completed).unwrap_or(u32::MAX);
-        let mean = counters.busy.checked_div(ended).unwrap_or(Duration::from_secs(1));
-        (mean.saturating_mul(waiting.saturating_add(1)) / credits)
-            .clamp(Duration::from_secs(1), Duration::from_secs(30))
-    }
-
-    /// Gives waiting requests to workers with credits, most urgent class first.
-    fn dispatch(&mut self) {
+    /// Looks again whether something can be given out, at most every few milliseconds.
+    pub(crate) fn look(&mut self) {
         let now = Instant::now();
-        for class in Class::ALL {
-            let mut kept = VecDeque::new();
-            let waiting = std::mem::take(self.queue(class));
-            for id in waiting {
-                if !self.assign(id, class, now) && self.requests.contains_key(&id) {
-                    kept.push_back(id);
-                }
-            }
-            *self.queue(class) = kept;
+        if self.looked.is_none_or(|at| now.duration_since(at) >= crate::forward::LOOK / 2) {
+            self.dispatch(now);
         }
     }
 
-    fn assign(&mut self, id: RequestId, class: Class, now: Instant) -> bool {
-        let Some(entry) = self.requests.get_mut(&id) else { return false };
-        let Some((worker_id, worker)) = self
-            .workers
-            .iter_mut()
-            .filter(|(_, worker)| worker.serves(entry.request.model()) && worker.free_for(class))
-            .max_by_key(|(_, worker)| worker.credits)
-        else {
+    /// Gives waiting requests to workers with credits until nobody can take any.
+    fn dispatch(&mut self, now: Instant) {
+        self.looked = Some(now);
+        loop {
+            if self.waiting.is_empty() {
+                return;
+            }
+            // The freest worker chooses first; of equally free ones the one that knows the prompt.
+            let mut free: Vec<(WorkerId, u32)> =
+                self.workers.iter().filter(|(_, one)| one.credits > 0).map(|(id, one)| (*id, one.credits)).collect();
+            free.sort_unstable_by_key(|(id, credits)| (std::cmp::Reverse(*credits), *id));
+            let single = (self.waiting.len() == 1 && free.len() > 1).then(|| self.best_for_the_one(&free)).flatten();
+            let picked = single.or_else(|| {
+                free.iter().find_map(|(worker, _)| self.pick(*worker, now).map(|request| (*worker, request)))
+            });
+            let Some((worker, request)) = picked else { return };
+            if !self.assign(request, worker, now) {
+                return;
+            }
+        }
+    }
+
+    /// For a single waiter the worker that has its model loaded and remembers most of its prompt.
+    fn best_for_the_one(&self, free: &[(WorkerId, u32)]) -> Option<(WorkerId, RequestId)> {
+        let (id, entry) = self.waiting.first_key_value()?;
+        let now = Instant::now();
+        free.iter()
+            .filter(|(worker, _)| self.pick(*worker, now) == Some(*id))
+            .filter_map(|(worker, credits)| {
+                let state = self.workers.get(worker)?;
+                let key = (state.has_loaded(&entry.model), state.remembers(&entry.prefix), *credits);
+                Some((key, *worker))
+            })
+            .max_by_key(|(key, worker)| (*key, std::cmp::Reverse(*worker)))
+            .map(|(_, worker)| (worker, *id))
+    }
+
+    /// Gives one request to one worker; false when the worker's stream takes nothing now.
+    fn assign(&mut self, id: RequestId, worker_id: WorkerId, now: Instant) -> bool {
+        let Some(mut entry) = self.waiting.remove(&id) else { return true };
+        let left = entry.deadline.saturating_duration_since(now);
+        let expected = self.speeds.seconds(&entry.model, entry.cost);
+        if expected.is_some_and(|seconds| left.as_secs_f64() < seconds * HOPELESS) {
+            // Nobody would wait for the end of it: the worker serves somebody else meanwhile.
+            self.close(entry, Err(GatewayError::Deadline));
+            return true;
+        }
+        let Some(worker) = self.workers.get_mut(&worker_id) else {
+            self.waiting.insert(id, entry);
             return false;
         };
-        let left = entry.deadline.saturating_duration_since(now);
-        let assignment = Assignment {
-            id,
-            class,
-            deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
-            request: entry.request.clone(),
+        let given = match (&entry.reply, &worker.direct) {
+            (ReplyTo::Forward { grants, .. }, Some(server)) => {
+                let grant = Grant::Direct { model: entry.model.to_string(), server: Arc::clone(server) };
+                grants.try_send(grant).is_ok()
+            }
+            _ => {
+                let assignment = Assignment {
+                    id,
+                    class: entry.class,
+                    deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+                    request: request_for(&entry),
+                };
+                worker.sender.try_send(Down::Assign { assignment }).is_ok()
+            }
         };
-        if worker.sender.try_send(Down::Assign { assignment }).is_err() {
+        if !given {
             // Full or closing: the link's own task finds out which.
+            self.waiting.insert(id, entry);
             return false;
         }
         worker.credits -= 1;
-        worker.running += 1;
-        entry.worker = Some(*worker_id);
+        worker.tries(&entry.model);
+        entry.loaded = worker.begins(&entry.model);
+        worker.reads(&entry.prefix);
+        entry.worker = Some(worker_id);
+        entry.tried.push(worker_id);
         entry.assigned_at = Some(now);
+        self.shares.charge(entry.class, &entry.flow, entry.cost.service());
+        self.running.insert(id, entry);
         true
     }
 
     pub(crate) fn register(&mut self, name: String, models: Vec<Model>, sender: mpsc::Sender<Down>) -> WorkerId {
         let id = self.fresh_id();
-        if self.active_embedding.is_none() {
-            self.active_embedding = models.iter().find(|model| model.task == Task::Embed).map(|model| model.id.clone());
-        }
+        self.choose_embedding(&models);
         tracing::info!(worker.id = id, worker.name = %name, models = models.len(), "worker registered");
-        self.workers.insert(id, WorkerState { name, models, sender, credits: 0, running: 0, draining: false });
+        self.workers.insert(id, WorkerState::new(name, models, sender));
         id
     }
 
+    fn choose_embedding(&mut self, models: &[Model]) {
+        if self.active_embedding.is_none() {
+            self.active_embedding = models.iter().find(|model| model.task == Task::Embed).map(|model| model.id.clone());
+        }
+    }
+
+    /// Lets forwarded requests of a worker in this process run in the task of whoever asks.
+    pub(crate) fn direct(
+        &mut self,
+        worker: WorkerId,
+        server: Arc<dyn crate::forward::Direct>,
+        capacity: Option<usize>,
+    ) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.direct = Some(server);
+            worker.capacity = capacity;
+        }
+    }
+
     pub(crate) fn hear(&mut self, worker_id: WorkerId, message: Up) {
+        if let Some(worker) = self.workers.get_mut(&worker_id) {
+            worker.heard = Instant::now();
+        }
         match message {
             Up::Credit { count } => {
+                let most = self.options.max_credits;
                 if let Some(worker) = self.workers.get_mut(&worker_id) {
-                    worker.credits = worker.credits.saturating_add(count).min(self.options.max_credits);
+                    worker.credits = worker.credits.saturating_add(count).min(most);
                 }
-                self.dispatch();
+                self.dispatch(Instant::now());
+            }
+            Up::Register { models, .. } => {
+                self.choose_embedding(&models);
+                if let Some(worker) = self.workers.get_mut(&worker_id) {
+                    worker.models = models;
+                }
+                self.fail_unserved();
+                self.dispatch(Instant::now());
+            }
+            Up::Capacity { resident } => {
+                if let Some(worker) = self.workers.get_mut(&worker_id) {
+                    worker.capacity = usize::try_from(resident).ok().filter(|count| *count > 0);
+                }
+            }
+            Up::Resident { models } => {
+                if let Some(worker) = self.workers.get_mut(&worker_id) {
+                    worker.says_resident(models);
+                }
             }
             Up::Token { id, text } if self.owned_by(id, worker_id) => self.token(id, text),
-            Up::Done { id, reply } if self.owned_by(id, worker_id) => {
-                self.end(id, Ok(reply));
+            Up::Head { id, status, content_type } if self.owned_by(id, worker_id) => {
+                self.head(id, status, content_type)
             }
+            Up::Bytes { id, data } if self.owned_by(id, worker_id) => self.bytes(id, data.0),
+            Up::Done { id, reply } if self.owned_by(id, worker_id) => self.end(id, Ok(reply)),
             Up::Fail { id, failure } if self.owned_by(id, worker_id) => {
                 self.end(id, Err(GatewayError::from_failure(failure)));
             }
@@ -204,21 +358,19 @@ impl State {
             Up::Token { .. }
             | Up::Head { .. }
             | Up::Bytes { .. }
-            | Up::Resident { .. }
             | Up::Done { .. }
             | Up::Fail { .. }
             | Up::Heartbeat
-            | Up::Register { .. }
             | Up::Unknown => {}
         }
     }
 
     fn owned_by(&self, id: RequestId, worker_id: WorkerId) -> bool {
-        self.requests.get(&id).is_some_and(|entry| entry.worker == Some(worker_id))
+        self.running.get(&id).is_some_and(|entry| entry.worker == Some(worker_id))
     }
 
     fn token(&mut self, id: RequestId, text: String) {
-        let Some(entry) = self.requests.get_mut(&id) else { return };
+        let Some(entry) = self.running.get_mut(&id) else { return };
         let ReplyTo::Chat { sender, begun } = &mut entry.reply else { return };
         *begun = true;
         if sender.try_send(Ok(ChatDelta { text, finish: None })).is_err() {
@@ -226,103 +378,223 @@ impl State {
         }
     }
 
-    fn end(&mut self, id: RequestId, outcome: Result<Reply, GatewayError>) {
-        let Some(entry) = self.requests.remove(&id) else { return };
-        self.release_running(entry.worker);
-        let busy = entry.assigned_at.map(|at| at.elapsed()).unwrap_or_default();
-        let failed = match (entry.reply, outcome) {
-            (ReplyTo::Embed { count, sender }, Ok(Reply::Embed { vectors })) => {
-                let checked = check_vectors(vectors.0, count);
-                let failed = checked.is_err();
-                ignore_gone(sender.send(checked));
-                failed
-            }
-            (ReplyTo::Chat { sender, .. }, Ok(Reply::Chat { finish, .. })) => {
-                ignore_gone(sender.try_send(Ok(ChatDelta { text: String::new(), finish: Some(finish) })));
-                false
-            }
-            (reply, outcome) => {
-                let error = outcome
-                    .err()
-                    .unwrap_or_else(|| GatewayError::Backend("the reply does not belong to the request".to_owned()));
-                fail(reply, error);
-                true
-            }
-        };
-        let counters = self.counter(entry.class);
-        if failed {
-            counters.failed += 1;
-        } else {
-            counters.completed += 1;
-            counters.busy += busy;
+    fn head(&mut self, id: RequestId, status: u16, content_type: String) {
+        let Some(entry) = self.running.get_mut(&id) else { return };
+        if !entry.reply.begin(status, content_type) {
+            self.abandon(id, false);
         }
     }
 
-    fn release_running(&mut self, worker: Option<WorkerId>) {
-        if let Some(worker) = worker.and_then(|id| self.workers.get_mut(&id)) {
-            worker.running = worker.running.saturating_sub(1);
+    fn bytes(&mut self, id: RequestId, data: bytes::Bytes) {
+        let Some(entry) = self.running.get_mut(&id) else { return };
+        if !entry.reply.piece(data) {
+            self.abandon(id, false);
+        }
+    }
+
+    /// The worker's last word about a request.
+    pub(crate) fn end(&mut self, id: RequestId, outcome: Result<Reply, GatewayError>) {
+        let Some(mut entry) = self.running.remove(&id) else { return };
+        if let Ok(Reply::Chat { usage, .. } | Reply::Forward { usage }) = &outcome {
+            entry.usage = entry.usage.or(*usage);
+        }
+        self.release(&mut entry, outcome.as_ref().err());
+        match outcome {
+            Err(error) if entry.may_be_tried_again(&error) => self.try_again(id, entry, error),
+            outcome => self.close(entry, outcome),
+        }
+        self.dispatch(Instant::now());
+    }
+
+    /// A server answered a request in its caller's task with a failure; true when it is tried again.
+    pub(crate) fn direct_failed(&mut self, id: RequestId, error: GatewayError) -> bool {
+        self.end(id, Err(error));
+        self.waiting.contains_key(&id) || self.running.contains_key(&id)
+    }
+
+    /// Queues a request anew that failed before anything was said.
+    fn try_again(&mut self, id: RequestId, mut entry: Entry, error: GatewayError) {
+        let fresh = |worker: (&WorkerId, &WorkerState), entry: &Entry| {
+            !entry.tried.contains(worker.0) && worker.1.serves(&entry.model, entry.dialect)
+        };
+        let elsewhere = entry.tried.len() < TRIES && self.workers.iter().any(|worker| fresh(worker, &entry));
+        if !elsewhere {
+            if entry.fallbacks.is_empty() {
+                return self.close(entry, Err(error));
+            }
+            entry.model = entry.fallbacks.remove(0);
+            entry.tried.clear();
+        }
+        self.counter(entry.class).retried += 1;
+        entry.worker = None;
+        entry.assigned_at = None;
+        self.waiting.insert(id, entry);
+    }
+
+    /// What its worker holds for a request is given back, and what it tells is learned.
+    fn release(&mut self, entry: &mut Entry, error: Option<&GatewayError>) {
+        let Some(worker_id) = entry.worker.take() else { return };
+        let now = Instant::now();
+        let busy = entry.assigned_at.map(|at| now.duration_since(at)).unwrap_or_default();
+        if let Some(worker) = self.workers.get_mut(&worker_id) {
+            worker.ended(&entry.model);
+            worker.busy += busy;
+            match error {
+                None => {
+                    worker.completed += 1;
+                    worker.written += u64::from(entry.usage.map_or(entry.cost.output, |usage| usage.completion_tokens));
+                    worker.went_well(&entry.model);
+                }
+                Some(GatewayError::Backend(_) | GatewayError::Deadline | GatewayError::WorkerLost) => {
+                    worker.failed += 1;
+                    worker.went_wrong(&entry.model, now);
+                }
+                Some(_) => worker.says_nothing(&entry.model),
+            }
+        }
+        let counted = entry
+            .usage
+            .map_or(entry.cost, |usage| Cost { prompt: usage.prompt_tokens, output: usage.completion_tokens });
+        self.shares.charge(entry.class, &entry.flow, counted.service() - entry.cost.service());
+        if error.is_none() {
+            self.speeds.measured(&entry.model, entry.class, counted, busy, entry.loaded);
+        }
+        entry.cost = counted;
+    }
+
+    /// Tells the caller how it ended and closes the books of it.
+    fn close(&mut self, entry: Entry, outcome: Result<Reply, GatewayError>) {
+        self.shares.leave(entry.class, &entry.flow);
+        let now = Instant::now();
+        let busy = entry.assigned_at.map(|at| now.duration_since(at)).unwrap_or_default();
+        let waited = entry.assigned_at.unwrap_or(now).duration_since(entry.arrived);
+        let error = outcome.as_ref().err().cloned();
+        let ok = entry.reply.close(outcome);
+        let counters = self.counter(entry.class);
+        match error {
+            _ if ok => {
+                counters.completed += 1;
+                counters.busy += busy;
+                counters.waited += waited;
+            }
+            Some(GatewayError::Deadline) => counters.deadline += 1,
+            Some(GatewayError::WorkerLost) => counters.lost += 1,
+            Some(GatewayError::NoModel { .. }) => counters.no_model += 1,
+            _ => counters.failed += 1,
+        }
+        self.settle(entry.held, entry.caller, entry.model, entry.class, ok, entry.cost, waited, busy);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what is left of an entry whose reply was moved out")]
+    fn settle(
+        &mut self,
+        held: Option<Box<dyn Held>>,
+        caller: Arc<Caller>,
+        model: Arc<str>,
+        class: Class,
+        ok: bool,
+        cost: Cost,
+        waited: Duration,
+        busy: Duration,
+    ) {
+        let (prompt_tokens, completion_tokens) = (u64::from(cost.prompt), u64::from(cost.output));
+        // What never reached a worker has cost nothing.
+        let spent = !busy.is_zero() || ok;
+        let tokens = if spent { prompt_tokens + completion_tokens } else { 0 };
+        let used = Used {
+            caller: (*caller).clone(),
+            model: model.to_string(),
+            class,
+            ok,
+            prompt_tokens: if spent { prompt_tokens } else { 0 },
+            completion_tokens: if spent { completion_tokens } else { 0 },
+            waited,
+            busy,
+            cache_hit: false,
+        };
+        self.over.push(Over { held, used: Some(used), tokens });
+    }
+
+    /// Tokens as the body told them.
+    pub(crate) fn used(&mut self, id: RequestId, usage: Usage) {
+        if let Some(entry) = self.running.get_mut(&id) {
+            entry.usage = Some(usage);
+        }
+    }
+
+    /// The first bytes are on their way: from now on nothing is tried again.
+    pub(crate) fn began(&mut self, id: RequestId) {
+        if let Some(entry) = self.running.get_mut(&id) {
+            entry.reply.has_begun();
         }
     }
 
     /// Nobody waits for this request any longer: it leaves the queue, or its worker is told.
     pub(crate) fn abandon(&mut self, id: RequestId, expired: bool) {
-        let Some(entry) = self.requests.remove(&id) else { return };
+        let Some(mut entry) = self.waiting.remove(&id).or_else(|| self.running.remove(&id)) else { return };
         let counters = self.counter(entry.class);
         if expired {
             counters.deadline += 1;
         } else {
             counters.cancelled += 1;
         }
-        self.queue(entry.class).retain(|queued| *queued != id);
-        self.release_running(entry.worker);
-        if let Some(worker) = entry.worker.and_then(|worker| self.workers.get(&worker)) {
+        let now = Instant::now();
+        let waited = entry.assigned_at.unwrap_or(now).duration_since(entry.arrived);
+        let busy = entry.assigned_at.map(|at| now.duration_since(at)).unwrap_or_default();
+        let worker_id = entry.worker;
+        let why = if expired { GatewayError::Deadline } else { GatewayError::Invalid(String::new()) };
+        self.release(&mut entry, Some(&why));
+        if let Some(worker) = worker_id.and_then(|id| self.workers.get(&id))
+            && !(worker.direct.is_some() && matches!(entry.reply, ReplyTo::Forward { .. }))
+        {
             // A full link means a worker that does not read; its own deadline ends the request there.
-            ignore_gone(worker.sender.try_send(Down::Cancel { id }));
+            drop(worker.sender.try_send(Down::Cancel { id }));
         }
+        self.shares.leave(entry.class, &entry.flow);
+        self.settle(entry.held, entry.caller, entry.model, entry.class, false, entry.cost, waited, busy);
+        self.dispatch(now);
     }
 
-    /// A stream has closed: what it held is retried once or fails, what nobody else serves fails.
+    /// A stream has closed: what it held is tried elsewhere or fails, what nobody else serves fails.
     pub(crate) fn lose(&mut self, worker_id: WorkerId) {
         let Some(worker) = self.workers.remove(&worker_id) else { return };
         tracing::info!(worker.id = worker_id, worker.name = %worker.name, "worker gone");
-        let mut held: Vec<RequestId> =
-            self.requests.iter().filter(|(_, entry)| entry.worker == Some(worker_id)).map(|(id, _)| *id).collect();
-        // Oldest first, so that the retried ones keep their order at the head of the queue.
-        held.sort_unstable_by(|a, b| b.cmp(a));
+        let held: Vec<RequestId> =
+            self.running.iter().filter(|(_, entry)| entry.worker == Some(worker_id)).map(|(id, _)| *id).collect();
         for id in held {
-            let Some(entry) = self.requests.get_mut(&id) else { continue };
-            let class = entry.class;
-            let begun = matches!(entry.reply, ReplyTo::Chat { begun: true, .. });
-            let elsewhere = self.workers.values().any(|other| other.serves(entry.request.model()));
-            if begun || entry.retried || !elsewhere {
-                self.counter(class).lost += 1;
-                if let Some(entry) = self.requests.remove(&id) {
-                    fail(entry.reply, GatewayError::WorkerLost);
-                }
+            let Some(mut entry) = self.running.remove(&id) else { continue };
+            self.release(&mut entry, Some(&GatewayError::WorkerLost));
+            if entry.may_be_tried_again(&GatewayError::WorkerLost) {
+                self.try_again(id, entry, GatewayError::WorkerLost);
             } else {
-                entry.retried = true;
-                entry.worker = None;
-                self.counter(class).retried += 1;
-                self.queue(class).push_front(id);
+                self.close(entry, Err(GatewayError::WorkerLost));
             }
         }
         self.fail_unserved();
-        self.dispatch();
+        self.dispatch(Instant::now());
     }
 
     /// Fails what waits for a model that no worker serves any longer.
     fn fail_unserved(&mut self) {
-        for class in Class::ALL {
-            for id in self.queue(class).clone() {
-                let Some(model) = self.requests.get(&id).map(|entry| entry.request.model().to_owned()) else {
-                    continue;
-                };
-                if !self.workers.values().any(|worker| worker.serves(&model)) {
-                    self.queue(class).retain(|queued| *queued != id);
-                    self.counter(class).no_model += 1;
-                    if let Some(entry) = self.requests.remove(&id) {
-                        fail(entry.reply, GatewayError::NoModel { alias: model });
-                    }
+        let gone: Vec<RequestId> = self
+            .waiting
+            .iter()
+            .filter(|(_, entry)| !self.served(&entry.model, entry.dialect))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            let Some(mut entry) = self.waiting.remove(&id) else { continue };
+            let next = entry.fallbacks.iter().position(|model| self.served(model, entry.dialect));
+            match next {
+                Some(at) => {
+                    entry.model = entry.fallbacks.remove(at);
+                    entry.fallbacks.drain(..at);
+                    entry.tried.clear();
+                    self.waiting.insert(id, entry);
+                }
+                None => {
+                    let alias = entry.model.to_string();
+                    self.close(entry, Err(GatewayError::NoModel { alias }));
                 }
             }
         }
@@ -334,65 +606,30 @@ impl State {
         }
         self.fail_unserved();
     }
+}
 
-    /// Asks every worker to finish what it has and leave.
-    pub(crate) fn drain(&mut self) {
-        for worker in self.workers.values() {
-            ignore_gone(worker.sender.try_send(Down::Drain));
-        }
+impl Entry {
+    /// Only where nothing was said, and the request is not at fault.
+    fn may_be_tried_again(&self, error: &GatewayError) -> bool {
+        let other = matches!(error, GatewayError::Backend(_) | GatewayError::WorkerLost | GatewayError::NoModel { .. });
+        other && !self.reply.begun()
     }
+}
 
-    pub(crate) fn models(&self) -> Vec<ModelStatus> {
-        let mut found: Vec<ModelStatus> = Vec::new();
-        for worker in self.workers.values().filter(|worker| !worker.draining) {
-            for model in &worker.models {
-                match found.iter_mut().find(|status| status.model.id == model.id) {
-                    Some(status) => {
-                        status.workers += 1;
-                        status.credits += worker.credits;
-                    }
-                    None => found.push(ModelStatus { model: model.clone(), workers: 1, credits: worker.credits }),
-                }
+fn request_for(entry: &Entry) -> Request {
+    let mut request = entry.request.clone();
+    if request.model() != &*entry.model {
+        let model = entry.model.to_string();
+        match &mut request {
+            Request::Embed(embed) => embed.model = model,
+            Request::Chat(chat) => chat.model = model,
+            Request::Transcribe(speech) => speech.model = model,
+            Request::Forward(forward) => {
+                forward.body = renamed(&forward.body, entry.model_at.as_ref(), &model);
+                forward.model = model;
             }
+            Request::Unknown => {}
         }
-        found
     }
-
-    pub(crate) fn embedding_model(&self) -> Option<&str> {
-        self.active_embedding.as_deref().filter(|id| self.workers.values().any(|worker| worker.serves(id)))
-    }
-
-    pub(crate) fn counters(&mut self) -> Vec<(Class, ClassCounters)> {
-        Class::ALL
-            .into_iter()
-            .map(|class| {
-                let queued = self.queue(class).len();
-                let running =
-                    self.requests.values().filter(|entry| entry.class == class && entry.worker.is_some()).count();
-                (class, ClassCounters { queued, running, ..self.counter(class).clone() })
-            })
-            .collect()
-    }
-}
-
-/// A worker is believed no further than its reply can be checked: as many vectors as texts, all
-/// equally long, every number finite.
-fn check_vectors(vectors: Vec<Vec<f32>>, count: usize) -> Result<Vec<Vec<f32>>, GatewayError> {
-    let length = vectors.first().map_or(0, Vec::len);
-    let sound = vectors.len() == count
-        && length > 0
-        && vectors.iter().all(|vector| vector.len() == length && vector.iter().all(|x| x.is_finite()));
-    if sound { Ok(vectors) } else { Err(GatewayError::Backend("the worker sent malformed vectors".to_owned())) }
-}
-
-fn fail(reply: ReplyTo, error: GatewayError) {
-    match reply {
-        ReplyTo::Embed { sender, .. } => ignore_gone(sender.send(Err(error))),
-        ReplyTo::Chat { sender, .. } => ignore_gone(sender.try_send(Err(error))),
-    }
-}
-
-/// The receiver may be gone: nobody is left to be told.
-fn ignore_gone<E>(result: Result<(), E>) {
-    drop(result);
+    request
 }

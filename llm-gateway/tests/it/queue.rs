@@ -20,7 +20,7 @@ async fn without_a_worker_the_answer_is_no_model_at_once() {
     let gateway = Gateway::default();
     let missing = |alias: &str| GatewayError::NoModel { alias: alias.into() };
     assert_eq!(gateway.embed(Class::Chat, EMBED, vec!["x".into()], LONG).await, Err(missing(EMBED)));
-    assert_eq!(gateway.chat(Class::Chat, request(), LONG).unwrap_err(), missing(CHAT));
+    assert_eq!(gateway.chat(Class::Chat, request(), LONG).await.unwrap_err(), missing(CHAT));
     assert_eq!(gateway.embedding_model(), None);
     assert_eq!(gateway.embed(Class::Chat, EMBED, vec![], LONG).await, Ok(vec![]));
 }
@@ -156,7 +156,7 @@ async fn what_only_a_lost_worker_served_fails_by_type() {
 async fn chat_streams_and_is_never_said_twice() {
     let gateway = Gateway::default();
     let mut hand = Hand::attach(&gateway, 4).await;
-    let mut stream = gateway.chat(Class::Chat, request(), LONG).unwrap();
+    let mut stream = gateway.chat(Class::Chat, request(), LONG).await.unwrap();
     let id = hand.next().await.id;
     hand.say(Up::Token { id, text: "Hel".into() }).await;
     assert_eq!(stream.next().await.unwrap().unwrap().text, "Hel");
@@ -167,7 +167,7 @@ async fn chat_streams_and_is_never_said_twice() {
     assert!(stream.next().await.is_none());
 
     let mut spare = Hand::attach(&gateway, 1).await;
-    let mut stream = gateway.chat(Class::Chat, request(), LONG).unwrap();
+    let mut stream = gateway.chat(Class::Chat, request(), LONG).await.unwrap();
     let id = hand.next().await.id;
     hand.say(Up::Token { id, text: "Once".into() }).await;
     drop(hand);
@@ -246,7 +246,7 @@ async fn oversized_requests_are_refused_before_they_travel() {
 async fn reader_that_does_not_read_loses_its_request_not_the_worker() {
     let gateway = Gateway::default();
     let mut hand = Hand::attach(&gateway, 4).await;
-    let stream = gateway.chat(Class::Chat, request(), LONG).unwrap();
+    let stream = gateway.chat(Class::Chat, request(), LONG).await.unwrap();
     let id = hand.next().await.id;
     for _ in 0..5_000 {
         hand.link.outgoing.send(Up::Token { id, text: "x".into() }).await.unwrap();

@@ -45,7 +45,7 @@ pub(crate) fn request(prompt: &str) -> ChatRequest {
 
 /// The text that arrived, and how it ended.
 async fn read(gateway: &Gateway, prompt: &str, deadline: Duration) -> (String, Result<Finish, GatewayError>) {
-    let mut stream = gateway.chat(Class::Chat, request(prompt), deadline).unwrap();
+    let mut stream = gateway.chat(Class::Chat, request(prompt), deadline).await.unwrap();
     let mut text = String::new();
     while let Some(delta) = stream.next().await {
         match delta {
@@ -94,7 +94,7 @@ async fn replies_follow_the_first_rule_that_fits() {
 async fn reply_is_cut_at_the_limit_of_tokens() {
     let (gateway, _shutdown) =
         gateway(Arc::new(Scripted::new(vec![Rule::new("", Reply::text("a b c d e f g h i"))]))).await;
-    let mut stream = gateway.chat(Class::Quiz, ChatRequest { max_tokens: 2, ..request("x") }, LONG).unwrap();
+    let mut stream = gateway.chat(Class::Quiz, ChatRequest { max_tokens: 2, ..request("x") }, LONG).await.unwrap();
     let mut pieces = 0;
     while let Some(Ok(delta)) = stream.next().await {
         match delta.finish {
@@ -168,13 +168,13 @@ async fn embedding_is_used_again_right_after_a_failure() {
 async fn worker_drains_what_it_has_and_leaves() {
     let rules = vec![Rule::new("", Reply::text("one two three four five six").slow(Duration::from_millis(20)))];
     let (gateway, shutdown) = gateway(Arc::new(Scripted::new(rules))).await;
-    let mut stream = gateway.chat(Class::Chat, request("x"), LONG).unwrap();
+    let mut stream = gateway.chat(Class::Chat, request("x"), LONG).await.unwrap();
     let first = stream.next().await.unwrap().unwrap();
     shutdown.cancel();
     while !gateway.models().is_empty() {
         tokio::task::yield_now().await;
     }
-    let refused = gateway.chat(Class::Chat, request("y"), LONG).unwrap_err();
+    let refused = gateway.chat(Class::Chat, request("y"), LONG).await.unwrap_err();
     assert_eq!(refused, GatewayError::NoModel { alias: CHAT_MODEL.to_owned() });
     let mut text = first.text;
     while let Some(delta) = stream.next().await {
@@ -188,7 +188,7 @@ async fn dropping_a_stream_takes_the_request_back() {
     let rules = vec![Rule::new("", Reply::text("word").broken_after(1, End::Stall))];
     let (gateway, _shutdown) = gateway(Arc::new(Scripted::new(rules))).await;
     for _ in 0..30 {
-        let mut stream = gateway.chat(Class::Chat, request("x"), LONG).unwrap();
+        let mut stream = gateway.chat(Class::Chat, request("x"), LONG).await.unwrap();
         assert_eq!(stream.next().await.unwrap().unwrap().text, "word");
     }
     let chat = &gateway.counters()[0].1;

@@ -1,0 +1,194 @@
+//! Which waiting request a free worker takes.
+//!
+//! Whoever waited beyond the longest wait of its class goes first. Else the most urgent class, where
+//! waiting moves a request up. Within it one model at a time, so that models are loaded seldom:
+//! a worker stays with what it has loaded until nothing of that is left, or until another model was
+//! kept waiting longer than loading it is worth. Within the model the user who was served least, and
+//! among equals whoever's prompt the worker has read before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::wire::{Class, RequestId};
+use tokio::time::Instant;
+
+use super::worker::WorkerState;
+use super::{Entry, State, WorkerId};
+
+/// Users whose service differs by less than this are equal to the eye of prefix affinity, in tokens.
+const EQUAL: f64 = 1_024.0;
+/// Loads of a model that its waiters are kept for the sake of the loaded one, at most.
+const PATIENCE: f64 = 4.0;
+
+/// What waits for one model in the class that is looked at.
+struct Demand {
+    model: Arc<str>,
+    oldest: Instant,
+    work: f64,
+    loaded: bool,
+}
+
+impl State {
+    /// The class in which a request is served now, and whether it waited too long.
+    fn rank(&self, entry: &Entry, now: Instant) -> (usize, bool) {
+        let waited = now.saturating_duration_since(entry.arrived);
+        if waited >= self.options.longest_wait(entry.class) {
+            return (0, true);
+        }
+        let steps = waited.as_micros().checked_div(self.options.ageing.as_micros()).unwrap_or_default();
+        (entry.class.rank().saturating_sub(usize::try_from(steps).unwrap_or(usize::MAX)), false)
+    }
+
+    fn takes(&self, worker_id: WorkerId, worker: &WorkerState, entry: &Entry, now: Instant) -> bool {
+        worker.free_for(entry.class)
+            && !entry.tried.contains(&worker_id)
+            && worker.serves(&entry.model, entry.dialect)
+            && worker.has_room(&entry.model)
+            && worker.lets(&entry.model, now)
+    }
+
+    /// The request that this worker should take, if any.
+    pub(crate) fn pick(&self, worker_id: WorkerId, now: Instant) -> Option<RequestId> {
+        let worker = self.workers.get(&worker_id)?;
+        if worker.credits == 0 {
+            return None;
+        }
+        let mut best = usize::MAX;
+        let mut fitting: Vec<(RequestId, &Entry, usize)> = Vec::new();
+        for (id, entry) in &self.waiting {
+            if !self.takes(worker_id, worker, entry, now) {
+                continue;
+            }
+            let (rank, overdue) = self.rank(entry, now);
+            if overdue {
+                // Ids grow with time: the first is the oldest.
+                return Some(*id);
+            }
+            best = best.min(rank);
+            fitting.push((*id, entry, rank));
+        }
+        fitting.retain(|(_, _, rank)| *rank == best);
+        let class = fitting.first()?.1.class;
+        let model = self.model_to_serve(worker_id, worker, &fitting, class, now)?;
+        fitting.retain(|(_, entry, _)| entry.model == model);
+        self.fairest(worker, &fitting)
+    }
+
+    fn model_to_serve(
+        &self,
+        worker_id: WorkerId,
+        worker: &WorkerState,
+        fitting: &[(RequestId, &Entry, usize)],
+        class: Class,
+        now: Instant,
+    ) -> Option<Arc<str>> {
+        let mut demands: Vec<Demand> = Vec::new();
+        for (_, entry, _) in fitting {
+            match demands.iter_mut().find(|demand| demand.model == entry.model) {
+                Some(demand) => {
+                    demand.oldest = demand.oldest.min(entry.arrived);
+                    demand.work += entry.cost.work();
+                }
+                None => demands.push(Demand {
+                    model: Arc::clone(&entry.model),
+                    oldest: entry.arrived,
+                    work: entry.cost.work(),
+                    loaded: worker.has_loaded(&entry.model),
+                }),
+            }
+        }
+        if worker.capacity.is_none() || demands.len() == 1 && demands.iter().all(|demand| demand.loaded) {
+            // Nothing has to be loaded: whoever is served least may have any model.
+            return if demands.len() == 1 { demands.pop().map(|demand| demand.model) } else { self.any(fitting) };
+        }
+        let longest = self.options.longest_wait(class);
+        let loaded = demands.iter().filter(|demand| demand.loaded).max_by(|a, b| b.oldest.cmp(&a.oldest));
+        let starving = demands.iter().filter(|demand| !demand.loaded).find(|demand| {
+            now.saturating_duration_since(demand.oldest) >= longest / 2
+                && !self.served_elsewhere(worker_id, demand, now)
+        });
+        if let Some(demand) = starving {
+            return Some(Arc::clone(&demand.model));
+        }
+        if let Some(demand) = loaded {
+            return Some(Arc::clone(&demand.model));
+        }
+        demands
+            .retain(|demand| !self.served_elsewhere(worker_id, demand, now) && self.worth_loading(worker, demand, now));
+        demands.into_iter().max_by(|a, b| a.work.total_cmp(&b.work)).map(|demand| demand.model)
+    }
+
+    fn any(&self, fitting: &[(RequestId, &Entry, usize)]) -> Option<Arc<str>> {
+        let least = |(_, entry, _): &&(RequestId, &Entry, usize)| self.shares.served(entry.class, &entry.flow);
+        let mut best: Option<([f64; 3], &Entry)> = None;
+        for one in fitting {
+            let served = least(&one);
+            if best.as_ref().is_none_or(|(than, _)| less(&served, than)) {
+                best = Some((served, one.1));
+            }
+        }
+        best.map(|(_, entry)| Arc::clone(&entry.model))
+    }
+
+    /// Whether another worker has the model loaded and will come to it sooner than loading takes.
+    fn served_elsewhere(&self, worker_id: WorkerId, demand: &Demand, now: Instant) -> bool {
+        let load = self.speeds.load(&demand.model);
+        let slots: u32 = self
+            .workers
+            .iter()
+            .filter(|(id, other)| {
+                **id != worker_id
+                    && other.capacity.is_some()
+                    && other.serves(&demand.model, None)
+                    && other.has_loaded(&demand.model)
+                    && other.lets(&demand.model, now)
+            })
+            .map(|(_, other)| other.slots())
+            .sum();
+        if slots == 0 {
+            return false;
+        }
+        let cost = super::speed::Cost { prompt: 0, output: 1 };
+        let second = self.speeds.seconds(&demand.model, cost).unwrap_or_default();
+        // The request that runs there now counts as half done.
+        (demand.work * second) / f64::from(slots) < 2.0 * load
+    }
+
+    /// Whether the waiters were kept as long as the loaded model's next requests are worth.
+    fn worth_loading(&self, worker: &WorkerState, demand: &Demand, now: Instant) -> bool {
+        let Some(victim) = worker.victim() else { return true };
+        let elsewhere =
+            self.workers.values().filter(|other| other.capacity.is_some() && other.has_loaded(victim)).count();
+        if elsewhere > 1 {
+            return true;
+        }
+        let (kept, wanted) = (self.speeds.rate(victim, now), self.speeds.rate(&demand.model, now));
+        if kept <= 0.0 {
+            return true;
+        }
+        let load = self.speeds.load(&demand.model);
+        let patience = load * (kept / wanted.max(0.001)).min(PATIENCE);
+        now.saturating_duration_since(demand.oldest) >= Duration::from_secs_f64(patience)
+    }
+
+    fn fairest(&self, worker: &WorkerState, fitting: &[(RequestId, &Entry, usize)]) -> Option<RequestId> {
+        let mut best: Option<([f64; 3], usize, RequestId)> = None;
+        for (id, entry, _) in fitting {
+            let served = self.shares.served(entry.class, &entry.flow);
+            let known = worker.remembers(&entry.prefix);
+            let better = best.as_ref().is_none_or(|(than, there, _)| {
+                let near = (served[0] - than[0]).abs() < EQUAL;
+                if near && known != *there { known > *there } else { less(&served, than) }
+            });
+            if better {
+                best = Some((served, known, *id));
+            }
+        }
+        best.map(|(_, _, id)| id)
+    }
+}
+
+/// Whether the first was served less: the user, then the course, then the institution.
+fn less(a: &[f64; 3], b: &[f64; 3]) -> bool {
+    a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).is_some_and(std::cmp::Ordering::is_lt)
+}

@@ -1,0 +1,83 @@
+//! Fair shares: how much each user, course and institution was served, counted in tokens.
+//!
+//! After the Virtual Token Counter (Sheng and others, OSDI 2024): the least served is next, and who
+//! comes back after a pause starts level with the least served of those who are there. Differences:
+//! the expected cost is charged when a request is given out and corrected at its end, so that
+//! requests that run side by side do not all look free.
+
+use std::collections::HashMap;
+
+use domain::wire::Class;
+use uuid::Uuid;
+
+use crate::caller::Flow;
+
+/// Counters that may be kept for users who are not there.
+const KEPT: usize = 20_000;
+
+type UserKey = (Class, (Option<Uuid>, Option<Uuid>, &'static str));
+
+#[derive(Default)]
+struct Counter {
+    served: f64,
+    /// Requests that wait or run.
+    present: u32,
+}
+
+/// Counters by user, course and institution; each class has its own, so that a flood of one does
+/// not cost its user a place in another.
+#[derive(Default)]
+pub(crate) struct Shares {
+    users: HashMap<UserKey, Counter>,
+    courses: HashMap<(Class, Option<Uuid>), f64>,
+    institutions: HashMap<(Class, Option<Uuid>), f64>,
+}
+
+impl Shares {
+    /// A request has come.
+    pub(crate) fn enter(&mut self, class: Class, flow: &Flow) {
+        let key = (class, flow.user);
+        if self.users.get(&key).is_none_or(|counter| counter.present == 0) {
+            let least = self
+                .users
+                .iter()
+                .filter(|((of, _), counter)| *of == class && counter.present > 0)
+                .map(|(_, counter)| counter.served)
+                .min_by(f64::total_cmp);
+            if self.users.len() > KEPT {
+                self.users.retain(|_, counter| counter.present > 0);
+            }
+            let counter = self.users.entry(key).or_default();
+            counter.served = counter.served.max(least.unwrap_or_default());
+        }
+        if let Some(counter) = self.users.get_mut(&key) {
+            counter.present += 1;
+        }
+    }
+
+    /// A request has gone, served or not.
+    pub(crate) fn leave(&mut self, class: Class, flow: &Flow) {
+        if let Some(counter) = self.users.get_mut(&(class, flow.user)) {
+            counter.present = counter.present.saturating_sub(1);
+        }
+    }
+
+    /// Service given, or taken back when it was less than expected.
+    pub(crate) fn charge(&mut self, class: Class, flow: &Flow, tokens: f64) {
+        self.users.entry((class, flow.user)).or_default().served += tokens;
+        *self.courses.entry((class, flow.course)).or_default() += tokens;
+        *self.institutions.entry((class, flow.user.0)).or_default() += tokens;
+        if self.courses.len() > KEPT {
+            self.courses.clear();
+        }
+    }
+
+    /// Service so far of the user, then the course, then the institution.
+    pub(crate) fn served(&self, class: Class, flow: &Flow) -> [f64; 3] {
+        [
+            self.users.get(&(class, flow.user)).map_or(0.0, |counter| counter.served),
+            self.courses.get(&(class, flow.course)).copied().unwrap_or_default(),
+            self.institutions.get(&(class, flow.user.0)).copied().unwrap_or_default(),
+        ]
+    }
+}
