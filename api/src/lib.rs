@@ -10,6 +10,7 @@ mod extract;
 mod layer;
 mod media;
 mod metrics;
+mod model_api;
 mod once;
 mod probe;
 mod routes;
@@ -126,7 +127,7 @@ impl Api {
             probe: Arc::new(probe::Probe::default()),
             shutdown,
         };
-        Self { router: layer::around(routes::all().into_router(), &app).with_state(app) }
+        Self { router: routes::all().into_router(&app).with_state(app) }
     }
 
     /// The service, for a listener or for calls in process.

@@ -54,6 +54,8 @@ pub struct Entry {
 #[derive(Default)]
 pub(crate) struct Routes {
     router: Router<App>,
+    /// Beside the layers that the others have: these find their caller themselves.
+    lean: Router<App>,
     pub(crate) table: Vec<(Entry, About)>,
 }
 
@@ -77,8 +79,24 @@ impl Routes {
         self.table.push((Entry { method, path, action }, about));
     }
 
-    pub(crate) fn into_router(self) -> Router<App> {
-        self.router.fallback(layer::nothing_here)
+    /// Adds a route of the model API, which has no layer: its handler asks for the key and the right itself.
+    #[expect(clippy::disallowed_methods, reason = "the one place where routes are added, with their action")]
+    fn lean<H, T>(&mut self, method: Method, path: &'static str, action: Action, about: About, handler: H)
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let filter = if method == Method::POST { MethodFilter::POST } else { MethodFilter::GET };
+        let route = MethodRouter::new().on(filter, handler);
+        self.lean = std::mem::take(&mut self.lean).route(path, route);
+        self.table.push((Entry { method, path, action }, about));
+    }
+
+    /// The router with its layers.
+    #[expect(clippy::disallowed_methods, reason = "the two halves of the one table of contents")]
+    pub(crate) fn into_router(self, app: &App) -> Router<App> {
+        let limit = axum::extract::DefaultBodyLimit::max(crate::model_api::MOST_BYTES);
+        layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean.layer(limit))
     }
 
     pub(crate) fn entries(self) -> Vec<Entry> {
@@ -181,6 +199,23 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/ingestions", A::Ingest, about("Lists the ingestions of a course").query(ingestion::LIST_QUERY).many::<ingestion::IngestionAttributes>(), ingestion::list);
     routes.add(GET, "/api/v1/ingestions/{id}", A::Ingest, about("Reads an ingestion").one::<ingestion::IngestionAttributes>(), ingestion::get);
     routes.add(GET, "/api/v1/progress/stream", A::Ingest, about("Follows an ingestion: INITIAL, then its events; resumes by Last-Event-ID").query(progress::QUERY).stream(), progress::stream);
+
+    // Programs
+    use crate::model_api as models;
+    routes.lean(POST, "/v1/chat/completions", A::ModelUse, about("OpenAI's protocol: generates text").text(), models::chat_completions);
+    routes.lean(POST, "/v1/completions", A::ModelUse, about("OpenAI's protocol: continues a text").text(), models::completions);
+    routes.lean(POST, "/v1/embeddings", A::ModelUse, about("OpenAI's protocol: makes vectors").text(), models::openai_embeddings);
+    routes.lean(POST, "/v1/audio/transcriptions", A::ModelUse, about("OpenAI's protocol: writes speech down").text(), models::transcriptions);
+    routes.lean(GET, "/v1/models", A::ModelUse, about("OpenAI's protocol: lists models").text(), models::models);
+    routes.lean(GET, "/v1/models/{model}", A::ModelUse, about("OpenAI's protocol: shows a model").text(), models::model);
+    routes.lean(POST, "/api/chat", A::ModelUse, about("Ollama's protocol: generates text").text(), models::ollama_chat);
+    routes.lean(POST, "/api/generate", A::ModelUse, about("Ollama's protocol: continues a text").text(), models::ollama_generate);
+    routes.lean(POST, "/api/embed", A::ModelUse, about("Ollama's protocol: makes vectors").text(), models::ollama_embed);
+    routes.lean(POST, "/api/embeddings", A::ModelUse, about("Ollama's protocol: makes one vector").text(), models::ollama_embeddings);
+    routes.lean(GET, "/api/tags", A::ModelUse, about("Ollama's protocol: lists models").text(), models::tags);
+    routes.lean(GET, "/api/ps", A::ModelUse, about("Ollama's protocol: lists loaded models").text(), models::ps);
+    routes.lean(POST, "/api/show", A::ModelUse, about("Ollama's protocol: shows a model").text(), models::show);
+    routes.lean(GET, "/api/version", A::Health, about("Ollama's protocol: tells the version").text(), models::version);
 
     // Administrators
     routes.add(GET, "/api/v1/institutions", A::InstitutionSettings, about("Lists institutions").many::<institution::InstitutionAttributes>(), institution::list);

@@ -42,6 +42,7 @@ pub use error::{Error, Result};
 pub use gate::Calibration;
 pub use generate::{ByWords, Carriers, Checked, Checker};
 pub use retrieve::{Degraded, Retrieval, SearchResult};
+pub use llm_gateway::Caller;
 pub use signals::Signals;
 pub use stream::{Event, events};
 
@@ -81,6 +82,12 @@ impl Assistant {
     pub fn with_index(mut self, index: Arc<dyn VectorIndex>) -> Self {
         self.index = index;
         self
+    }
+
+    /// The same, asked by somebody: whose share and quota its model calls count in, and for what.
+    #[must_use]
+    pub fn by(&self, caller: Caller) -> Self {
+        Self { models: self.models.by(caller), ..self.clone() }
     }
 
     /// The same with another guard between a model and a learner.

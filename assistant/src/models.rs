@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::wire::{ChatRequest, Class, Finish, Message, Role};
 use futures::StreamExt as _;
-use llm_gateway::{Gateway, GatewayError};
+use llm_gateway::{Caller, Gateway, GatewayError};
 
 use crate::generate::Fallback;
 use crate::prompt::Prompt;
@@ -42,6 +42,19 @@ pub(crate) struct Models {
 impl Models {
     pub(crate) fn new(gateway: Gateway) -> Self {
         Self { gateway }
+    }
+
+    pub(crate) fn by(&self, caller: Caller) -> Self {
+        Self { gateway: self.gateway.by(caller) }
+    }
+
+    /// How urgent what is generated is, by what it is for.
+    fn class(&self) -> Class {
+        match self.gateway.caller().feature {
+            "grade" => Class::Grade,
+            "quiz" => Class::Quiz,
+            _ => Class::Chat,
+        }
     }
 
     pub(crate) fn embedding_model(&self) -> Option<String> {
@@ -87,7 +100,7 @@ impl Models {
             seed: Some(ask.seed),
             ..ChatRequest::default()
         };
-        let mut stream = self.gateway.chat(Class::Chat, request, ask.time).await.map_err(|error| failed(&error))?;
+        let mut stream = self.gateway.chat(self.class(), request, ask.time).await.map_err(|error| failed(&error))?;
         let mut text = String::new();
         while let Some(delta) = stream.next().await {
             let delta = delta.map_err(|error| failed(&error))?;
@@ -107,7 +120,8 @@ impl Models {
 
 fn failed(error: &GatewayError) -> Fallback {
     match error {
-        GatewayError::NoModel { .. } => Fallback::NoModel,
+        // A course that uses no models is answered as if there were none.
+        GatewayError::NoModel { .. } | GatewayError::SwitchedOff => Fallback::NoModel,
         other => {
             tracing::warn!(error = %other, "the language model gave no draft");
             Fallback::Failed

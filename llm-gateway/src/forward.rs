@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::error::GatewayError;
-use crate::gateway::Guard;
+use crate::gateway::{Guard, Place};
 
 /// How often a waiting request makes the gateway look again whether it can be given out.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
@@ -79,6 +79,12 @@ impl Forwarding {
         self.guard.position()
     }
 
+    /// The same, to be asked while [`Forwarding::answer`] is awaited.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.guard.place()
+    }
+
     /// The answer from its head on.
     ///
     /// # Errors
@@ -94,7 +100,11 @@ impl Forwarding {
                     deadline: Box::pin(tokio::time::sleep_until(deadline)),
                     guard: self.guard,
                     over: false,
-                    good: (200..300).contains(&status),
+                    refused: (!(200..300).contains(&status)).then(|| {
+                        // What the request is at fault for says nothing of the server.
+                        let message = format!("the model server answered {status}");
+                        if status < 500 { GatewayError::Invalid(message) } else { GatewayError::Backend(message) }
+                    }),
                 },
             }),
             Ok(Err(error)) => Err(error),
@@ -188,7 +198,7 @@ pub struct AnswerBody {
     deadline: Pin<Box<tokio::time::Sleep>>,
     guard: Guard,
     over: bool,
-    good: bool,
+    refused: Option<GatewayError>,
 }
 
 impl AnswerBody {
@@ -218,8 +228,8 @@ impl Stream for AnswerBody {
             }
             Poll::Ready(None) => {
                 self.over = true;
-                let error = (!self.good).then(|| GatewayError::Backend("the model server refused".to_owned()));
-                self.guard.ended(error);
+                let refused = self.refused.take();
+                self.guard.ended(refused);
                 Poll::Ready(None)
             }
             Poll::Pending => {

@@ -113,6 +113,10 @@ impl Guard {
         self.shared.with(|state| state.position(self.id))
     }
 
+    pub(crate) fn place(&self) -> Place {
+        Place { shared: Arc::clone(&self.shared), id: self.id }
+    }
+
     pub(crate) fn began(&self) {
         self.shared.with(|state| state.began(self.id));
     }
@@ -128,6 +132,21 @@ impl Guard {
     pub(crate) fn ended(&self, error: Option<GatewayError>) {
         let outcome = error.map_or(Ok(domain::wire::Reply::Forward { usage: None }), Err);
         self.shared.with(|state| state.end(self.id, outcome));
+    }
+}
+
+/// Where a request stands in the queue. Dropping it changes nothing.
+#[derive(Clone)]
+pub struct Place {
+    shared: Arc<Shared>,
+    id: RequestId,
+}
+
+impl Place {
+    /// Requests that are ahead of it in its class; none once a worker has it.
+    #[must_use]
+    pub fn position(&self) -> Option<usize> {
+        self.shared.with(|state| state.position(self.id))
     }
 }
 

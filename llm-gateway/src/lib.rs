@@ -23,7 +23,7 @@ pub use caller::{Caller, Held, Meter, Used};
 pub use chat::{ChatDelta, ChatStream};
 pub use error::GatewayError;
 pub use forward::{Answer, AnswerBody, Direct, Forwarded, Forwarding, Weight};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Place};
 pub use link::WorkerLink;
 pub use listen::ListenOptions;
 pub use options::Options;

@@ -98,7 +98,8 @@ impl Answers {
 }
 
 async fn make(app: &App, actor: &Actor, scope: Scope, question: String, made: &Made) {
-    let mut stream = std::pin::pin!(app.ports.assistant.ask_stream(scope, question));
+    let assistant = app.ports.assistant.by(asked(actor, &scope, "tutor"));
+    let mut stream = std::pin::pin!(assistant.ask_stream(scope, question));
     let failed = |error: &Error| {
         let code = if error.kind == ErrorKind::Internal { "INTERNAL" } else { error.code.as_str() };
         json!({ "code": code, "message": "the answer could not be made; ask again" }).to_string()

@@ -108,9 +108,16 @@ impl Run<'_> {
             })
             .collect();
         let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(texts.len());
+        let caller = Caller {
+            institution: Some(self.ingestion.institution_id),
+            course: Some(self.ingestion.course_id),
+            feature: "index",
+            ..Caller::default()
+        };
+        let gateway = self.parts.gateway.by(caller);
         for some in texts.chunks(MAX_EMBED_TEXTS.min(512)) {
             vectors
-                .extend(self.parts.gateway.embed(Class::Embed, model, some.to_vec(), DEADLINE).await.map_err(trouble)?);
+                .extend(gateway.embed(Class::Embed, model, some.to_vec(), DEADLINE).await.map_err(trouble)?);
         }
         let vector = |index: &usize| {
             vectors.get(*index).cloned().ok_or_else(|| JobError::retryable("the model gave too few vectors"))

@@ -53,7 +53,7 @@ async fn embeds_and_chats_over_tcp() {
     let texts: Vec<String> = (0..2_000).map(|i| format!("text number {i} {}", "filler ".repeat(20))).collect();
     let vectors = gateway.embed(Class::Embed, EMBED_MODEL, texts, LONG).await.unwrap();
     assert_eq!(vectors.len(), 2_000);
-    let deltas: Vec<_> = gateway.chat(Class::Chat, request("hi"), LONG).unwrap().collect().await;
+    let deltas: Vec<_> = gateway.chat(Class::Chat, request("hi"), LONG).await.unwrap().collect().await;
     let text: String = deltas.into_iter().map(|delta| delta.unwrap().text).collect();
     assert_eq!(text, "one two three four");
     shutdown.cancel();
@@ -74,7 +74,7 @@ async fn killed_worker_loses_the_chat_and_a_new_one_takes_over() {
     let (to, stop) = (address.clone(), shutdown.clone());
     let first = tokio::spawn(async move { worker().dial(&to, "secret", stop).await });
     until(|| gateway.chat_model().is_some()).await;
-    let mut stream = gateway.chat(Class::Chat, request("stall"), LONG).unwrap();
+    let mut stream = gateway.chat(Class::Chat, request("stall"), LONG).await.unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap().text, "half a");
     first.abort();
     assert_eq!(stream.next().await, Some(Err(GatewayError::WorkerLost)));

@@ -1,0 +1,281 @@
+//! Carries a request to a model server and its answer back, byte by byte.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use domain::wire::{Blob, ForwardRequest, Usage};
+use futures::{Stream, StreamExt as _};
+use llm_gateway::{Answer, AnswerBody, Forwarding, Gateway, GatewayError};
+use serde::Deserialize;
+
+use super::Terms;
+use super::fault::{Fault, Style};
+use super::scan::Scan;
+
+/// Most bytes of an answer that does not come in pieces.
+const MOST_ANSWER: usize = 64 * 1024 * 1024;
+/// The end of a stream that is kept to read the usage from.
+const TAIL: usize = 4 * 1024;
+/// A stream that waits longer than this for a worker is told its place in the queue.
+const QUIET: Duration = Duration::from_millis(1_000);
+
+/// How a request is carried.
+pub(crate) struct Carry {
+    pub(crate) style: Style,
+    pub(crate) path: &'static str,
+    pub(crate) stream: bool,
+    pub(crate) terms: Terms,
+}
+
+impl Carry {
+    pub(crate) async fn run(self, gateway: &Gateway, body: Bytes, scan: &Scan<'_>) -> Result<Response, Fault> {
+        let request = ForwardRequest {
+            model: scan.model.clone().into_owned(),
+            dialect: self.style.dialect(),
+            path: self.path.to_owned(),
+            body: Blob(body.clone()),
+            stream: self.stream,
+        };
+        let forwarding = gateway.forward(self.terms.class, request, scan.weight(), self.terms.deadline).await?;
+        if !self.stream {
+            return whole(forwarding.answer().await?).await;
+        }
+        if forwarding.position().is_none() {
+            return Ok(self.pieces(forwarding.answer().await?));
+        }
+        self.queued(forwarding).await
+    }
+
+    fn pieces(&self, answer: Answer) -> Response {
+        let kind = HeaderValue::from_str(&answer.content_type).ok();
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        response(status, kind, Body::from_stream(Carried::new(answer.body, self.style)))
+    }
+
+    /// A short wait is silent; a long one is told as comments, and the head goes out before the server's.
+    async fn queued(self, forwarding: Forwarding) -> Result<Response, Fault> {
+        let place = forwarding.place();
+        let mut answer = Box::pin(forwarding.answer());
+        tokio::select! {
+            answer = &mut answer => return Ok(self.pieces(answer?)),
+            () = tokio::time::sleep(QUIET) => {}
+        }
+        let style = self.style;
+        let stream = async_stream(move |mut say| async move {
+            loop {
+                tokio::select! {
+                    answer = &mut answer => {
+                        match answer {
+                            Ok(answer) if answer.status >= 300 => {
+                                let message = format!("the model server answered {}", answer.status);
+                                say.last(Fault::from(GatewayError::Backend(message)).event(style));
+                            }
+                            Ok(answer) => say.rest(Carried::new(answer.body, style)),
+                            Err(error) => say.last(Fault::from(error).event(style)),
+                        }
+                        return;
+                    }
+                    () = tokio::time::sleep(QUIET) => {}
+                }
+                if let (Style::OpenAi, Some(ahead)) = (style, place.position())
+                    && !say.now(format!(": queued, {ahead} ahead\n\n")).await
+                {
+                    return;
+                }
+            }
+        });
+        let kind = HeaderValue::from_static(style.stream_type());
+        Ok(response(StatusCode::OK, Some(kind), Body::from_stream(stream)))
+    }
+}
+
+pub(crate) fn response(status: StatusCode, kind: Option<HeaderValue>, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if let Some(kind) = kind {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// An answer that is one value: read whole, so that its length is known and a broken one is an error.
+async fn whole(mut answer: Answer) -> Result<Response, Fault> {
+    let kind = HeaderValue::from_str(&answer.content_type).ok();
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut first = Bytes::new();
+    let mut all: Option<Vec<u8>> = None;
+    while let Some(piece) = answer.body.next().await {
+        let piece = piece?;
+        match &mut all {
+            None if first.is_empty() => first = piece,
+            None => all = Some([&first[..], &piece[..]].concat()),
+            Some(all) => all.extend_from_slice(&piece),
+        }
+        if all.as_ref().map_or(0, Vec::len) > MOST_ANSWER {
+            return Err(GatewayError::Backend("the answer is too long".to_owned()).into());
+        }
+        // One piece is nearly always all: the usage is told before the end of the body is seen.
+        if let Some(usage) = usage_of(all.as_deref().unwrap_or(&first)) {
+            answer.body.used(usage);
+        }
+    }
+    Ok(response(status, kind, Body::from(all.map_or(first, Bytes::from))))
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    #[serde(default)]
+    usage: Option<OpenAiUsage>,
+    #[serde(default)]
+    prompt_eval_count: Option<u32>,
+    #[serde(default)]
+    eval_count: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct OpenAiUsage {
+    #[serde(default)]
+    prompt_tokens: u32,
+    #[serde(default)]
+    completion_tokens: u32,
+}
+
+fn usage_of(body: &[u8]) -> Option<Usage> {
+    let counted: Counted = serde_json::from_slice(body).ok()?;
+    match (counted.usage, counted.eval_count) {
+        (Some(usage), _) => {
+            Some(Usage { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens })
+        }
+        (None, Some(completion_tokens)) => {
+            Some(Usage { prompt_tokens: counted.prompt_eval_count.unwrap_or(0), completion_tokens })
+        }
+        (None, None) => None,
+    }
+}
+
+/// A body in pieces on its way to the client: counted, and ended honestly when it breaks off.
+pub(crate) struct Carried {
+    body: AnswerBody,
+    style: Style,
+    tail: VecDeque<u8>,
+    pieces: u32,
+    over: bool,
+}
+
+impl Carried {
+    fn new(body: AnswerBody, style: Style) -> Self {
+        Self { body, style, tail: VecDeque::new(), pieces: 0, over: false }
+    }
+
+    fn count(&mut self, piece: &[u8]) {
+        let mark: &[u8] = if self.style == Style::OpenAi { b"data:" } else { b"\n" };
+        let events = piece.windows(mark.len()).filter(|window| *window == mark).count();
+        self.pieces = self.pieces.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+        let kept = piece.get(piece.len().saturating_sub(TAIL)..).unwrap_or(piece);
+        self.tail.extend(kept);
+        let beyond = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..beyond);
+    }
+
+    /// The usage as the last events tell it, else a token for each event.
+    fn usage(&mut self) -> Usage {
+        let tail = self.tail.make_contiguous();
+        let told = tail
+            .split(|byte| *byte == b'\n')
+            .rev()
+            .map(|line| line.strip_prefix(b"data:").unwrap_or(line))
+            .find_map(usage_of);
+        told.unwrap_or(Usage { prompt_tokens: 0, completion_tokens: self.pieces })
+    }
+}
+
+impl Stream for Carried {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        match self.body.poll_next_unpin(context) {
+            Poll::Ready(Some(Ok(piece))) => {
+                self.count(&piece);
+                // The end of the stream closes the books, so the usage is told as soon as it is known.
+                let marks: &[&[u8]] = &[b"[DONE]", b"\"done\":true"];
+                if marks.iter().any(|mark| piece.windows(mark.len()).any(|window| window == *mark)) {
+                    let usage = self.usage();
+                    self.body.used(usage);
+                }
+                Poll::Ready(Some(Ok(piece)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.over = true;
+                Poll::Ready(Some(Ok(Bytes::from(Fault::from(error).event(self.style)))))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// The writing end of a stream that begins before its answer.
+pub(crate) struct Say {
+    sender: tokio::sync::mpsc::Sender<Next>,
+}
+
+enum Next {
+    Piece(Bytes),
+    Rest(Box<Carried>),
+}
+
+impl Say {
+    async fn now(&self, text: String) -> bool {
+        self.sender.send(Next::Piece(Bytes::from(text))).await.is_ok()
+    }
+
+    fn last(&mut self, text: String) {
+        // A full channel means a reader that does not read; nobody is left to be told.
+        drop(self.sender.try_send(Next::Piece(Bytes::from(text))));
+    }
+
+    fn rest(&mut self, carried: Carried) {
+        drop(self.sender.try_send(Next::Rest(Box::new(carried))));
+    }
+}
+
+/// A stream that is written by a future, which is polled by the stream itself: dropping the stream
+/// drops the future and with it the request.
+fn async_stream<F>(write: impl FnOnce(Say) -> F) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(8);
+    let mut writing = Some(Box::pin(write(Say { sender })));
+    let mut rest: Option<Box<Carried>> = None;
+    futures::stream::poll_fn(move |context| {
+        loop {
+            if let Some(rest) = &mut rest {
+                return rest.poll_next_unpin(context);
+            }
+            if let Some(future) = &mut writing
+                && future.as_mut().poll(context).is_ready()
+            {
+                writing = None;
+            }
+            match receiver.poll_recv(context) {
+                Poll::Ready(Some(Next::Piece(piece))) => return Poll::Ready(Some(Ok(piece))),
+                Poll::Ready(Some(Next::Rest(carried))) => rest = Some(carried),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+}

@@ -1,0 +1,46 @@
+//! Who calls a model: an API key, or the token of a login.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+use domain::policy::{Action, Subject};
+use llm_gateway::Caller;
+
+use super::fault::Fault;
+use crate::App;
+
+/// Who asks, with the right to.
+pub(crate) struct Asker {
+    pub(crate) caller: Caller,
+    pub(crate) actor: domain::policy::Actor,
+}
+
+/// The one whose key is shown.
+pub(crate) async fn asker(app: &App, headers: &HeaderMap) -> Result<Asker, Fault> {
+    let secret = secret(headers).ok_or_else(Fault::no_key)?;
+    if secret.starts_with(domain::api_key::MARK) {
+        let resolved: Arc<school::api_key::Resolved> = app.ports.school.api_key().resolve(secret).await?;
+        resolved.check_model_use()?;
+        let actor = &resolved.actor;
+        let caller = Caller {
+            institution: Some(actor.institution),
+            course: resolved.course,
+            user: actor.user_id,
+            key: Some(resolved.key.0),
+            feature: "api",
+        };
+        return Ok(Asker { caller, actor: actor.clone() });
+    }
+    let actor = app.ports.school.session().actor(secret).await?;
+    school::access::known(&actor, Action::ModelUse, &Subject::institution(actor.institution))?;
+    let caller = Caller { institution: Some(actor.institution), user: actor.user_id, feature: "api", ..Caller::default() };
+    Ok(Asker { caller, actor })
+}
+
+fn secret(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| {
+        let (scheme, secret) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    });
+    bearer.or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok())).filter(|key| !key.is_empty())
+}
