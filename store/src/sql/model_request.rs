@@ -151,11 +151,10 @@ pub async fn finish(tx: &mut Tx, request: &ModelRequest, end: End) -> Result<boo
 /// # Errors
 /// The database refuses.
 pub async fn cancel(tx: &mut Tx, request: &ModelRequest) -> Result<bool> {
-    if !finish(tx, request, End::Cancelled).await? {
-        return Ok(false);
-    }
+    // The job first, as its completion does: the two never wait for each other in a circle. Of an ended request
+    // the job has ended too.
     admin::cancel(tx, request.institution_id, model_request::JOB, &request.id.to_string()).await?;
-    Ok(true)
+    finish(tx, request, End::Cancelled).await
 }
 
 /// Ends requests whose jobs gave up; called wherever a job may have died, in the same transaction.
