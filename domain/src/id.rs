@@ -77,6 +77,10 @@ ids! {
     GradeId,
     /// A learner's appeal against a released grade.
     AppealId,
+    /// A key that opens the model API.
+    ApiKeyId,
+    /// A durable request to a model.
+    ModelRequestId,
 }
 
 impl ChunkId {

@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod api_key;
 pub mod appeal;
 pub mod assessment;
 pub mod calibration;
@@ -21,13 +22,16 @@ pub mod injection;
 pub mod institution;
 pub mod job;
 pub mod locator;
+pub mod model_request;
 pub mod policy;
 pub mod question;
+pub mod quota;
 pub mod recommendation;
 pub mod rubric;
 pub mod submission;
 pub mod text;
 pub mod tutor;
+pub mod usage;
 pub mod user;
 pub mod wire;
 

@@ -119,6 +119,18 @@ actions! {
     JobsRetry = "jobs.retry",
     /// Read the audit trail.
     AuditRead = "audit.read",
+    /// Make, list and revoke one's own API keys.
+    KeyOwn = "key.own",
+    /// List and revoke the API keys of others.
+    KeyAdmin = "key.admin",
+    /// Call the model API with a key.
+    ModelUse = "model.use",
+    /// Read and set limits of model use.
+    QuotaSet = "quota.set",
+    /// Read what models were used for, and by whom.
+    UsageRead = "usage.read",
+    /// Switch the AI of a course off and on.
+    CourseAi = "course.ai",
 }
 
 /// How far a right goes.

@@ -6,11 +6,13 @@
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod api_key;
 pub mod appeal;
 pub mod assessment;
 pub mod attempt;
 pub mod audit;
 pub mod course;
+pub mod course_ai;
 pub mod enrollment;
 pub mod grade;
 pub mod ingestion;
@@ -18,8 +20,10 @@ pub mod institution;
 pub mod job;
 pub mod learning;
 pub mod lesson;
+pub mod model_request;
 mod password;
 pub mod question;
+pub mod quota;
 pub mod role;
 pub mod rubric;
 pub mod search;
@@ -28,6 +32,7 @@ pub mod submission;
 mod throttle;
 pub mod tutor;
 mod unit;
+pub mod usage;
 pub mod user;
 
 use std::sync::Arc;
@@ -89,6 +94,9 @@ struct Inner {
     passwords: password::Passwords,
     throttle: throttle::Throttle,
     starter: std::sync::OnceLock<Arc<dyn ingestion::Starter>>,
+    api_keys: api_key::Memory,
+    course_ai: course_ai::Memory,
+    running: model_request::Running,
 }
 
 impl School {
@@ -107,7 +115,16 @@ impl School {
     pub fn with(store: store::Store, options: SchoolOptions) -> Result<Self> {
         let passwords = password::Passwords::new(options.password_cost)?;
         let throttle = throttle::Throttle::new(options.login_limits);
-        let inner = Inner { store, options, passwords, throttle, starter: std::sync::OnceLock::new() };
+        let inner = Inner {
+            store,
+            options,
+            passwords,
+            throttle,
+            starter: std::sync::OnceLock::new(),
+            api_keys: api_key::Memory::default(),
+            course_ai: course_ai::Memory::default(),
+            running: model_request::Running::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -242,5 +259,35 @@ impl School {
     #[must_use]
     pub fn tutor(&self) -> tutor::Tutors<'_> {
         tutor::Tutors { school: self }
+    }
+
+    /// API keys.
+    #[must_use]
+    pub fn api_key(&self) -> api_key::ApiKeys<'_> {
+        api_key::ApiKeys { school: self }
+    }
+
+    /// Limits of model use, as people set them. What counts them is [`quota::Quotas`].
+    #[must_use]
+    pub fn quota(&self) -> quota::QuotaSettings<'_> {
+        quota::QuotaSettings { school: self }
+    }
+
+    /// What models were used for. What records it is [`usage::Usage`].
+    #[must_use]
+    pub fn usage(&self) -> usage::Usages<'_> {
+        usage::Usages { school: self }
+    }
+
+    /// The AI switch of courses.
+    #[must_use]
+    pub fn course_ai(&self) -> course_ai::CourseAis<'_> {
+        course_ai::CourseAis { school: self }
+    }
+
+    /// Durable requests to models.
+    #[must_use]
+    pub fn model_request(&self) -> model_request::ModelRequests<'_> {
+        model_request::ModelRequests { school: self }
     }
 }

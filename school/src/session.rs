@@ -221,7 +221,7 @@ fn refused() -> Error {
 }
 
 /// A user with the roles of the rows; nobody when suspended, or when the institution is.
-async fn actor_of(tx: &mut Tx, user: &User) -> store::Result<Option<Actor>> {
+pub(crate) async fn actor_of(tx: &mut Tx, user: &User) -> store::Result<Option<Actor>> {
     let home = sql::institution::get(tx, user.institution_id).await?;
     if user.status != "active" || home.is_none_or(|home| home.status != "active") {
         return Ok(None);

@@ -67,6 +67,8 @@ value_from! {
     domain::ProposalId => Text, |v: domain::ProposalId| v.to_string();
     domain::GradeId => Text, |v: domain::GradeId| v.to_string();
     domain::AppealId => Text, |v: domain::AppealId| v.to_string();
+    domain::ApiKeyId => Text, |v: domain::ApiKeyId| v.to_string();
+    domain::ModelRequestId => Text, |v: domain::ModelRequestId| v.to_string();
     &serde_json::Value => Text, |v: &serde_json::Value| v.to_string();
 }
 

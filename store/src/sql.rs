@@ -1,5 +1,6 @@
 //! The queries, one file per aggregate.
 
+pub mod api_key;
 pub mod appeal;
 pub mod assessment;
 pub mod attempt;
@@ -8,6 +9,7 @@ pub mod blob;
 mod bulk;
 pub mod chunk;
 pub mod course;
+pub mod course_ai;
 pub(crate) mod course_vector;
 pub mod document;
 pub mod embedding;
@@ -22,13 +24,16 @@ pub mod institution;
 pub mod job;
 pub mod learning;
 pub mod lesson;
+pub mod model_request;
 pub mod question;
+pub mod quota;
 pub mod role;
 pub mod rubric;
 pub mod search;
 pub mod source;
 pub mod submission;
 pub mod token;
+pub mod usage;
 pub mod user;
 pub(crate) mod verify;
 pub mod version;

@@ -2,8 +2,10 @@
 //!
 //! It reads one snapshot of the rows, then the files. It repairs nothing. The invariants are those of
 //! the reliability promises (see ARCHITECTURE.md): I1 acknowledged writes, I2 idempotency keys,
-//! I3 enrolments and seats, I6 consumers of the log, I7 chunks and vectors, I8 jobs, I9 blobs,
-//! I12 institutions, I4 and I5 marks and grades. The audit chain (I10) and quotas (I11) come with their features.
+//! I3 enrolments and seats, I6 consumers of the log, I7 chunks and vectors, I8 jobs and the model requests that
+//! they answer, I9 blobs, I11 quotas and usage, I12 institutions, I4 and I5 marks and grades. The audit chain (I10)
+//! comes with its feature. Of I11 the figures are checked for themselves: that the quotas in use are the sum of the
+//! usage can only be said once no process holds a part of them.
 
 use domain::InstitutionId;
 use serde::Serialize;
@@ -35,7 +37,7 @@ impl Finding {
 }
 
 /// The invariants that are checked today.
-pub const INVARIANTS: [&str; 10] = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I12"];
+pub const INVARIANTS: [&str; 11] = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I11", "I12"];
 
 /// Checks every invariant of one institution, or of all; findings come in the order of invariant and subject.
 ///

@@ -3,7 +3,10 @@
 //! Rows that SAFETY does not have: `Health`, `Docs`, `Login` (open to all), `OwnSession` (oneself),
 //! `CourseSee` and `CourseSeeDraft` (a course's card is no content: who may edit or read a course
 //! sees its card, and needs no recorded reason for that), `ProgressReport`, `ReviewOwn`,
-//! `SubmissionCreate` and `AppealFile` (the learner alone). `GradeSet` is "if allowed" for assistants and group tutors: a course
+//! `SubmissionCreate` and `AppealFile` (the learner alone), `ModelUse` (who teaches calls models with a
+//! key; learners reach them through the tutor alone), `QuotaSet` and `UsageRead` (who answers for the
+//! machines). "API keys manage" is two rows here: `KeyOwn`, which anybody has who logged in, with or
+//! without a role (a guest is nobody's self), and `KeyAdmin`. `CourseAi` is the "AI stop switch". `GradeSet` is "if allowed" for assistants and group tutors: a course
 //! setting that does not exist yet, therefore no.
 
 use super::{Action, Cap, Cell, Needs, Reach};
@@ -128,5 +131,11 @@ fn row(action: Action) -> [Cell; 11] {
         Action::JobsView             => [G,  I,     NO,   NO,   NO, NO, NO, NO, IR, NO, K],
         Action::JobsRetry            => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, K],
         Action::AuditRead            => [G,  I,     NO,   C,    NO, NO, S,  NO, I,  NO, NO],
+        Action::KeyOwn               => [S,  S,     S,    S,    S,  S,  S,  S,  S,  S,  NO],
+        Action::KeyAdmin             => [GF, IF,    NO,   NO,   NO, NO, NO, NO, NO, NO, NO],
+        Action::ModelUse             => [G,  I,     O,    C,    C,  NO, NO, NO, NO, NO, NO],
+        Action::QuotaSet             => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, NO],
+        Action::UsageRead            => [G,  I,     NO,   C_AGG, NO, NO, NO, NO, NO, NO, NO],
+        Action::CourseAi             => [G,  I,     O,    C,    NO, NO, NO, NO, NO, NO, NO],
     }
 }

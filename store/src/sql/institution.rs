@@ -2,8 +2,8 @@
 
 use domain::institution::Institution;
 use domain::{
-    AppealId, AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId, QuestionId,
-    SubmissionId, UserId,
+    ApiKeyId, AppealId, AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId,
+    ModelRequestId, QuestionId, SubmissionId, UserId,
 };
 
 use crate::db::{Row, Tx, args};
@@ -100,6 +100,10 @@ pub enum Owned {
     Submission(SubmissionId),
     /// An appeal.
     Appeal(AppealId),
+    /// An API key.
+    ApiKey(ApiKeyId),
+    /// A durable request to a model.
+    ModelRequest(ModelRequestId),
 }
 
 /// The institution that owns a row; `None` when there is no such row.
@@ -118,6 +122,8 @@ pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
         Owned::Attempt(id) => ("SELECT institution_id FROM attempts WHERE id = $1", id.to_string()),
         Owned::Submission(id) => ("SELECT institution_id FROM submissions WHERE id = $1", id.to_string()),
         Owned::Appeal(id) => ("SELECT institution_id FROM appeals WHERE id = $1", id.to_string()),
+        Owned::ApiKey(id) => ("SELECT institution_id FROM api_keys WHERE id = $1", id.to_string()),
+        Owned::ModelRequest(id) => ("SELECT institution_id FROM model_requests WHERE id = $1", id.to_string()),
     };
     tx.row(sql, args![id]).await?.map(|row| row.id("institution_id")).transpose()
 }

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::{Row, Tx, Value, args};
 use crate::error::{Error, Result};
+use crate::sql::model_request;
 
 pub mod admin;
 
@@ -214,14 +215,18 @@ pub async fn sweep(tx: &mut Tx) -> Result<u64> {
             args![],
         )
         .await?;
-    tx.exec(
-        &format!(
-            "UPDATE jobs SET state = 'dead', last_error = 'its deadline passed before it was begun', updated_at = {clock}
-             WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'backoff') AND deadline < {clock} {skip})"
-        ),
-        args![],
-    )
-    .await?;
+    let late = tx
+        .exec(
+            &format!(
+                "UPDATE jobs SET state = 'dead', last_error = 'its deadline passed before it was begun', updated_at = {clock}
+                 WHERE id IN (SELECT id FROM jobs WHERE state IN ('ready', 'backoff') AND deadline < {clock} {skip})"
+            ),
+            args![],
+        )
+        .await?;
+    if expired + late > 0 {
+        model_request::follow_dead(tx).await?;
+    }
     tx.exec(
         &format!(
             "UPDATE jobs SET state = 'ready', updated_at = {clock}
@@ -299,7 +304,11 @@ pub async fn fail(tx: &mut Tx, id: JobId, token: &str, failed: &Failed) -> Resul
     );
     let message: String = failed.message.chars().take(2000).collect();
     let row = tx.row(&sql, args![id, token, micros(failed.wait), message]).await?.ok_or(Error::Fenced)?;
-    state_of(&row)
+    let state = state_of(&row)?;
+    if state == JobState::Dead {
+        model_request::follow_dead(tx).await?;
+    }
+    Ok(state)
 }
 
 /// An attempt that does not count.
@@ -341,6 +350,9 @@ pub async fn release_node(tx: &mut Tx, node: &str, alive: &str) -> Result<u64> {
          WHERE state = 'leased' AND worker_instance <> $1 AND {dead}"
     );
     let released = tx.exec(&sql, args![alive, node]).await?;
+    if released > 0 {
+        model_request::follow_dead(tx).await?;
+    }
     tx.wake_workers();
     Ok(released)
 }

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::verify::Finding;
 
 mod content;
+mod gateway;
 mod grading;
 mod jobs;
 mod log;
@@ -37,6 +38,7 @@ pub(crate) fn checks(tx: &Tx) -> Vec<Check> {
     checks.extend(content::checks(tx.sqlite()));
     checks.extend(jobs::checks(tx.clock()));
     checks.extend(grading::checks());
+    checks.extend(gateway::checks());
     checks.extend(tenancy::checks());
     checks
 }

@@ -12,6 +12,8 @@ const MADE: &[(&str, &str)] = &[
     ("courses", "course.created"),
     ("enrollments", "enrollment.created"),
     ("ingestions", "content.ingestion_started"),
+    ("api_keys", "key.created"),
+    ("model_requests", "llm.processing_requested"),
 ];
 
 /// What an audit subject such as `course:ID` names.

@@ -38,6 +38,12 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("grades", "id"),
     ("releases", "grade_id"),
     ("appeals", "id"),
+    ("api_keys", "id"),
+    ("model_quotas", "scope_id"),
+    ("model_quota_use", "scope_id"),
+    ("model_usage", "model"),
+    ("course_ai", "course_id"),
+    ("model_requests", "id"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -94,6 +100,15 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("releases", "released_by", "users", "id"),
     ("appeals", "submission_id", "submissions", "id"),
     ("appeals", "user_id", "users", "id"),
+    ("api_keys", "user_id", "users", "id"),
+    ("api_keys", "course_id", "courses", "id"),
+    ("model_usage", "course_id", "courses", "id"),
+    ("model_usage", "user_id", "users", "id"),
+    ("model_usage", "key_id", "api_keys", "id"),
+    ("course_ai", "course_id", "courses", "id"),
+    ("model_requests", "user_id", "users", "id"),
+    ("model_requests", "course_id", "courses", "id"),
+    ("model_requests", "key_id", "api_keys", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {
