@@ -43,6 +43,11 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
+/// Whose share and quota a model call counts in.
+pub(crate) fn asking(actor: &Actor, course: Option<domain::CourseId>, feature: &'static str) -> assistant::Caller {
+    assistant::Caller { institution: Some(actor.institution), course, user: actor.user_id, key: None, feature }
+}
+
 impl Caller {
     /// Where the session is from, for telling clients apart.
     pub(crate) fn client(&self) -> school::session::Client {

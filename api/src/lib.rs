@@ -32,6 +32,7 @@ use store::vector::VectorIndex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use model_api::ModelRunner;
 pub use routes::Entry;
 pub use routes::client::client_is_built;
 

@@ -11,13 +11,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use domain::wire::{Class, Dialect};
+use domain::wire::Class;
+use llm_gateway::Gateway;
 
 use crate::App;
 use carry::Carry;
 use fault::{Fault, Style};
 use scan::Scan;
 
+mod batch;
 mod carry;
 mod embed;
 mod fault;
@@ -28,7 +30,7 @@ mod scan;
 mod speech;
 mod translate;
 
-pub(crate) use embed::{ollama as ollama_embed, ollama_single as ollama_embeddings, openai as openai_embeddings};
+pub use batch::ModelRunner;
 pub(crate) use list::{model, models, ps, show, tags, version};
 pub(crate) use speech::transcriptions;
 
@@ -87,32 +89,86 @@ pub(crate) async fn ollama_generate(app: State<App>, headers: HeaderMap, body: B
 }
 
 async fn generate(app: &App, headers: &HeaderMap, body: Bytes, style: Style, path: &'static str) -> Response {
-    match generated(app, headers, body, style, path).await {
-        Ok(response) => response,
-        Err(fault) => fault.render(style),
-    }
+    answer(app, headers, body, style, path, Class::Chat).await
 }
 
-async fn generated(
+/// What every generating or embedding door does: key, terms, durable or at once.
+async fn answer(
     app: &App,
     headers: &HeaderMap,
     body: Bytes,
     style: Style,
     path: &'static str,
-) -> Result<Response, Fault> {
-    let asker = key::asker(app, headers).await?;
-    if body.len() > MOST_BYTES {
-        return Err(Fault::invalid(format!("a request of {} bytes; at most {MOST_BYTES}", body.len())));
+    usual: Class,
+) -> Response {
+    let answered = async {
+        let asker = key::asker(app, headers).await?;
+        let terms = Terms::of(headers, usual).map_err(Fault::invalid)?;
+        if batch::wanted(headers) {
+            // Refused now rather than kept and refused later.
+            Scan::of(&body)?;
+            return batch::accept(&app.ports.school, &asker, headers, terms.class, path, &body).await;
+        }
+        Request { style, path, body, terms, whole: false }.run(&app.ports.gateway.by(asker.caller)).await
+    };
+    match answered.await {
+        Ok(response) => response,
+        Err(fault) => fault.render(style),
     }
-    let terms = Terms::of(headers, Class::Chat).map_err(Fault::invalid)?;
-    let scan = Scan::of(&body)?;
-    let gateway = app.ports.gateway.by(asker.caller);
-    let dialect = style.dialect();
-    // Ollama streams unless it is told not to.
-    let stream = scan.stream.unwrap_or(dialect == Dialect::Ollama);
-    if gateway.speaks(&scan.model, dialect) {
-        let carry = Carry { style, path, stream, terms };
-        return carry.run(&gateway, body.clone(), &scan).await;
+}
+
+/// A request whose sender is known.
+pub(crate) struct Request {
+    style: Style,
+    path: &'static str,
+    body: Bytes,
+    terms: Terms,
+    /// The answer comes in one piece, whatever the body says.
+    whole: bool,
+}
+
+impl Request {
+    async fn run(self, gateway: &Gateway) -> Result<Response, Fault> {
+        if self.body.len() > MOST_BYTES {
+            return Err(Fault::invalid(format!("a request of {} bytes; at most {MOST_BYTES}", self.body.len())));
+        }
+        let scan = Scan::of(&self.body)?;
+        let embeds = EMBEDS.contains(&self.path);
+        // Ollama streams unless it is told not to.
+        let stream = !embeds && scan.stream.unwrap_or(self.style == Style::Ollama);
+        if self.whole && stream {
+            return Err(Fault::invalid("a request that is answered later says \"stream\": false"));
+        }
+        if gateway.speaks(&scan.model, self.style.dialect()) {
+            let carry = Carry { style: self.style, path: self.path, stream, terms: self.terms };
+            return carry.run(gateway, self.body.clone(), &scan).await;
+        }
+        if embeds {
+            return embed::run(gateway, &self.body, self.style, self.path, self.terms).await;
+        }
+        translate::run(gateway, &self.body, self.style, self.path, stream, self.terms).await
     }
-    translate::run(&gateway, &body, style, path, stream, terms).await
+}
+
+const EMBEDS: &[&str] = &["/v1/embeddings", "/api/embed", "/api/embeddings"];
+const GENERATES: &[&str] = &["/v1/chat/completions", "/v1/completions", "/api/chat", "/api/generate"];
+
+/// The path of a stored request, if there is a door for it.
+fn known_path(path: &str) -> Option<&'static str> {
+    EMBEDS.iter().chain(GENERATES).copied().find(|known| *known == path)
+}
+
+/// `POST /v1/embeddings`
+pub(crate) async fn openai_embeddings(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    answer(&app, &headers, body, Style::OpenAi, "/v1/embeddings", Class::Embed).await
+}
+
+/// `POST /api/embed`
+pub(crate) async fn ollama_embed(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    answer(&app, &headers, body, Style::Ollama, "/api/embed", Class::Embed).await
+}
+
+/// `POST /api/embeddings`, Ollama's older one: one text, one vector.
+pub(crate) async fn ollama_embeddings(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    answer(&app, &headers, body, Style::Ollama, "/api/embeddings", Class::Embed).await
 }

@@ -41,8 +41,8 @@ pub use closed::CLOSED;
 pub use error::{Error, Result};
 pub use gate::Calibration;
 pub use generate::{ByWords, Carriers, Checked, Checker};
-pub use retrieve::{Degraded, Retrieval, SearchResult};
 pub use llm_gateway::Caller;
+pub use retrieve::{Degraded, Retrieval, SearchResult};
 pub use signals::Signals;
 pub use stream::{Event, events};
 

@@ -164,7 +164,7 @@ mod tests {
         };
         let criteria = points.iter().enumerate().map(criterion).collect();
         let rubric = Rubric { question: QuestionId::fresh(), version: 1, criteria };
-        Work { stem: "What happens in a move?".into(), rubric, text, graded: Vec::new() }
+        Work { stem: "What happens in a move?".into(), rubric, text, graded: Vec::new(), course: None }
     }
 
     fn proposal(work: &Work) -> Proposal {

@@ -97,6 +97,12 @@ impl Context<'_> {
         self.directory.join(path)
     }
 
+    /// Whose share and quota a model call counts in.
+    pub(crate) fn asking(&self, actor: &Actor, course: domain::CourseId, feature: &'static str) -> assistant::Caller {
+        let institution = Some(actor.institution).filter(|id| !id.0.is_nil());
+        assistant::Caller { institution, course: Some(course), user: actor.user_id, key: None, feature }
+    }
+
     /// A file with a query a line.
     pub(crate) fn lines(&self, file: &Path) -> Result<Vec<String>> {
         let path = self.path(file);

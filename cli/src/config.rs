@@ -28,6 +28,12 @@ pub(crate) struct Config {
     pub(crate) embedding_runtime: String,
     /// Rules file of the scripted chat backend; empty is no chat model. For trials and tests.
     pub(crate) scripted_chat: String,
+    /// Model servers that this process uses: `[[upstream]]` sections.
+    #[serde(default)]
+    pub(crate) upstream: Vec<llm_worker::Upstream>,
+    /// How requests to models are queued and named.
+    #[serde(default)]
+    pub(crate) gateway: GatewayConfig,
     /// Seconds that a job's lease lasts without a heartbeat.
     pub(crate) lease_seconds: u64,
     /// Jobs run at a time.
@@ -36,6 +42,47 @@ pub(crate) struct Config {
     pub(crate) ingest_allow_hosts: Vec<String>,
     /// Log filter, as `info` or `lyceum=debug`.
     pub(crate) log: String,
+}
+
+/// The `[gateway]` section.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct GatewayConfig {
+    /// Requests of one class that may wait.
+    pub(crate) queue_per_class: usize,
+    /// Requests of one user that may wait.
+    pub(crate) queue_per_user: usize,
+    /// Requests of one institution that may wait.
+    pub(crate) queue_per_institution: usize,
+    /// Multiplies every time of the scheduler; for simulations.
+    pub(crate) time_scale: f64,
+    /// Names that stand for models, each with the models to try in order.
+    pub(crate) aliases: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            queue_per_class: 256,
+            queue_per_user: 64,
+            queue_per_institution: 512,
+            time_scale: 1.0,
+            aliases: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+impl GatewayConfig {
+    pub(crate) fn options(&self) -> llm_gateway::Options {
+        let options = llm_gateway::Options {
+            depths: [self.queue_per_class; 5],
+            queue_per_user: self.queue_per_user,
+            queue_per_institution: self.queue_per_institution,
+            aliases: self.aliases.clone(),
+            ..llm_gateway::Options::default()
+        };
+        options.scaled(self.time_scale)
+    }
 }
 
 impl Default for Config {
@@ -48,6 +95,8 @@ impl Default for Config {
             embedding_model: "auto".into(),
             embedding_runtime: "auto".into(),
             scripted_chat: String::new(),
+            upstream: Vec::new(),
+            gateway: GatewayConfig::default(),
             lease_seconds: 60,
             job_concurrency: 2,
             ingest_allow_hosts: vec!["github.com".into()],
@@ -103,6 +152,9 @@ impl Config {
         }
         if self.lease_seconds == 0 || self.lease_seconds > 3600 {
             return bad("lease_seconds", "must be 1 to 3600");
+        }
+        if !(0.001..=1_000.0).contains(&self.gateway.time_scale) {
+            return bad("gateway.time_scale", "must be 0.001 to 1000");
         }
         if self.job_concurrency == 0 || self.job_concurrency > 64 {
             return bad("job_concurrency", "must be 1 to 64");

@@ -5,6 +5,7 @@ mod command;
 mod config;
 mod exit;
 mod forward;
+mod meter;
 mod models;
 mod node;
 mod out;

@@ -9,6 +9,8 @@ use ingestion::Pipeline;
 use llm_gateway::Gateway;
 use recommender::Recommender;
 use school::School;
+use school::quota::Quotas;
+use school::usage::Usage;
 use store::blob::{Blobs, LocalBlobs};
 use store::owner::Owner;
 use store::queue::{Queue, QueueOptions};
@@ -20,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::exit::{Failure, Result};
+use crate::meter::SchoolMeter;
 
 /// How long running work may go on after the close began.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -61,7 +64,11 @@ impl Node {
         let blobs: Arc<dyn Blobs> = Arc::new(LocalBlobs::new(data_dir));
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
-        let gateway = Gateway::default();
+        let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
+        let school = School::with(store.clone(), options)?;
+        let (quotas, usage) = (Quotas::open(store.clone()), Usage::new(store.clone()));
+        let meter = SchoolMeter::new(school.clone(), quotas.clone(), usage.clone());
+        let gateway = Gateway::with_meter(config.gateway.options(), Some(meter));
         let models_stop = CancellationToken::new();
         let models = crate::models::attach(&config, &gateway, &tasks, &models_stop).await;
         let scan = ExactScan::new(store.clone());
@@ -74,8 +81,6 @@ impl Node {
             );
             Arc::new(remote.map_err(Failure::from)?)
         };
-        let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
-        let school = School::with(store.clone(), options)?;
         let assistant = Assistant::new(store.clone(), scan.clone(), gateway.clone()).with_index(index.clone());
         let recommender = Recommender::new(school.clone(), scan.clone());
         let pipeline = Arc::new(
@@ -90,8 +95,11 @@ impl Node {
         queue_options.concurrency = config.job_concurrency;
         let mut queue = Queue::new(store.clone(), queue_options);
         pipeline.register(&mut queue);
+        school.model_request().register(&mut queue, Arc::new(api::ModelRunner::new(gateway.clone())));
         let stop = shutdown.clone();
         tasks.spawn(async move { queue.run(stop).await });
+        let stop = shutdown.clone();
+        tasks.spawn(async move { tokio::join!(quotas.run(stop.clone()), usage.run(stop)) });
 
         let socket = owner.socket_path();
         let node = Arc::new(Self {

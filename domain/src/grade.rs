@@ -68,6 +68,9 @@ pub struct Work {
     pub text: String,
     /// What people gave to other answers to the same question.
     pub graded: Vec<Example>,
+    /// The course whose model use it is.
+    #[serde(skip)]
+    pub course: Option<crate::CourseId>,
 }
 
 /// An answer that a person graded.

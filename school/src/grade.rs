@@ -96,7 +96,13 @@ impl Grades<'_> {
                         shares: one.grade.marks.into_iter().map(|mark| (mark.criterion, mark.share)).collect(),
                     };
                     let graded = same.map(example).collect();
-                    Ok(Work { stem: question.draft.stem, rubric, text: submission.text, graded })
+                    Ok(Work {
+                        stem: question.draft.stem,
+                        rubric,
+                        text: submission.text,
+                        graded,
+                        course: Some(course.id),
+                    })
                 })
             })
             .await

@@ -176,7 +176,7 @@ impl Carried {
         Self { body, style, tail: VecDeque::new(), pieces: 0, over: false }
     }
 
-    fn count(&mut self, piece: &[u8]) {
+    fn note(&mut self, piece: &[u8]) {
         let mark: &[u8] = if self.style == Style::OpenAi { b"data:" } else { b"\n" };
         let events = piece.windows(mark.len()).filter(|window| *window == mark).count();
         self.pieces = self.pieces.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
@@ -207,7 +207,7 @@ impl Stream for Carried {
         }
         match self.body.poll_next_unpin(context) {
             Poll::Ready(Some(Ok(piece))) => {
-                self.count(&piece);
+                self.note(&piece);
                 // The end of the stream closes the books, so the usage is told as soon as it is known.
                 let marks: &[&[u8]] = &[b"[DONE]", b"\"done\":true"];
                 if marks.iter().any(|mark| piece.windows(mark.len()).any(|window| window == *mark)) {

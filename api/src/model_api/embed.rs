@@ -1,18 +1,16 @@
 //! Vectors, in both protocols.
 
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use domain::wire::{Class, Task};
+use domain::wire::Task;
+use llm_gateway::Gateway;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::carry::{Carry, response};
+use super::Terms;
+use super::carry::response;
 use super::fault::{Fault, Style};
-use super::scan::Scan;
-use super::{MOST_BYTES, Terms, key};
-use crate::App;
 
 #[derive(Deserialize)]
 struct Asked {
@@ -30,50 +28,18 @@ struct Asked {
 enum Input {
     One(String),
     Many(Vec<String>),
-    Tokens(Vec<Value>),
+    Tokens(serde::de::IgnoredAny),
 }
 
-/// `POST /v1/embeddings`
-pub(crate) async fn openai(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&app, &headers, body, Style::OpenAi, "/v1/embeddings").await
-}
-
-/// `POST /api/embed`
-pub(crate) async fn ollama(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&app, &headers, body, Style::Ollama, "/api/embed").await
-}
-
-/// `POST /api/embeddings`, Ollama's older one: one text, one vector.
-pub(crate) async fn ollama_single(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&app, &headers, body, Style::Ollama, "/api/embeddings").await
-}
-
-async fn answer(app: &App, headers: &HeaderMap, body: Bytes, style: Style, path: &'static str) -> Response {
-    match embedded(app, headers, body, style, path).await {
-        Ok(response) => response,
-        Err(fault) => fault.render(style),
-    }
-}
-
-async fn embedded(
-    app: &App,
-    headers: &HeaderMap,
-    body: Bytes,
+/// Vectors of a model without a server of this protocol.
+pub(crate) async fn run(
+    gateway: &Gateway,
+    body: &[u8],
     style: Style,
-    path: &'static str,
+    path: &str,
+    terms: Terms,
 ) -> Result<Response, Fault> {
-    let asker = key::asker(app, headers).await?;
-    if body.len() > MOST_BYTES {
-        return Err(Fault::invalid(format!("a request of {} bytes; at most {MOST_BYTES}", body.len())));
-    }
-    let terms = Terms::of(headers, Class::Embed).map_err(Fault::invalid)?;
-    let scan = Scan::of(&body)?;
-    let gateway = app.ports.gateway.by(asker.caller);
-    if gateway.speaks(&scan.model, style.dialect()) {
-        let carry = Carry { style, path, stream: false, terms };
-        return carry.run(&gateway, body.clone(), &scan).await;
-    }
-    let asked: Asked = serde_json::from_slice(&body)
+    let asked: Asked = serde_json::from_slice(body)
         .map_err(|error| Fault::invalid(format!("the body is not a request in JSON: {error}")))?;
     let single = matches!(asked.input, Input::One(_));
     let texts = match asked.input {

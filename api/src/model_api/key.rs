@@ -33,7 +33,8 @@ pub(crate) async fn asker(app: &App, headers: &HeaderMap) -> Result<Asker, Fault
     }
     let actor = app.ports.school.session().actor(secret).await?;
     school::access::known(&actor, Action::ModelUse, &Subject::institution(actor.institution))?;
-    let caller = Caller { institution: Some(actor.institution), user: actor.user_id, feature: "api", ..Caller::default() };
+    let caller =
+        Caller { institution: Some(actor.institution), user: actor.user_id, feature: "api", ..Caller::default() };
     Ok(Asker { caller, actor })
 }
 

@@ -1,8 +1,8 @@
 //! `POST /v1/audio/transcriptions`: speech to text.
 
+use axum::extract::FromRequest as _;
 use axum::extract::multipart::Multipart;
 use axum::extract::{Request, State};
-use axum::extract::FromRequest as _;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::wire::{Blob, Class, Segment, TranscribeRequest, Transcript};
@@ -54,7 +54,9 @@ async fn transcribed(app: &App, headers: &HeaderMap, request: Request) -> Result
         return Err(Fault::invalid("an upload has the fields \"model\" and \"file\""));
     }
     if !["json", "text", "verbose_json", "srt", "vtt"].contains(&format.as_str()) {
-        return Err(Fault::invalid(format!("\"response_format\" is json, text, verbose_json, srt or vtt, not \"{format}\"")));
+        return Err(Fault::invalid(format!(
+            "\"response_format\" is json, text, verbose_json, srt or vtt, not \"{format}\""
+        )));
     }
     let gateway = app.ports.gateway.by(asker.caller);
     let transcript = gateway.transcribe(terms.class, asked, terms.deadline).await?;
@@ -91,9 +93,7 @@ fn clock(seconds: f64, point: char) -> String {
 }
 
 fn verbose(transcript: &Transcript) -> Value {
-    let segment = |(id, one): (usize, &Segment)| {
-        json!({ "id": id, "start": one.start, "end": one.end, "text": one.text, "confidence": one.confidence })
-    };
+    let segment = |(id, one): (usize, &Segment)| json!({ "id": id, "start": one.start, "end": one.end, "text": one.text, "confidence": one.confidence });
     let words: Vec<Value> = transcript
         .segments
         .iter()

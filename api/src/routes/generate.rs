@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::envelope::{Resource, created};
 use crate::error::ApiResult;
-use crate::extract::{Caller, Json, Path};
+use crate::extract::{Caller, Json, Path, asking};
 
 /// Most questions of one request; the command line takes more.
 const MOST: usize = 50;
@@ -96,7 +96,13 @@ pub(super) async fn generate(
         // Half of what a request may take: the other half is for the course's own words.
         model_time: app.options.long_timeout / 2,
     };
-    let offered = app.ports.assistant.questions(&scope, &wanted).await.map_err(Error::from)?;
+    let offered = app
+        .ports
+        .assistant
+        .by(asking(&caller.actor, Some(course), "quiz"))
+        .questions(&scope, &wanted)
+        .await
+        .map_err(Error::from)?;
     let items = if offered.items.is_empty() {
         Vec::new()
     } else {

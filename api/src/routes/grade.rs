@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::envelope::{Page, Resource, created, many, one, rfc3339};
 use crate::error::ApiResult;
-use crate::extract::{Caller, Json, Path, Query};
+use crate::extract::{Caller, Json, Path, Query, asking};
 use crate::routes::submission::AppealAttributes;
 
 /// A proposal: not a grade.
@@ -233,7 +233,9 @@ pub(super) const QUEUE_QUERY: &[(&str, &str)] = &[("state", "`waiting`, `graded`
 
 async fn propose_one(app: &App, actor: &Actor, id: SubmissionId) -> Result<(), Error> {
     let grades = app.ports.school.grade();
-    let made = app.ports.assistant.proposal(&grades.ground(actor, id).await?).await.map_err(Error::from)?;
+    let work = grades.ground(actor, id).await?;
+    let assistant = app.ports.assistant.by(asking(actor, work.course, "grade"));
+    let made = assistant.proposal(&work).await.map_err(Error::from)?;
     grades.propose(actor, id, made.proposal, made.inputs_hash).await?;
     Ok(())
 }

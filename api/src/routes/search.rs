@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::envelope::{Page, Resource, many};
 use crate::error::ApiResult;
-use crate::extract::{Caller, Path, Query};
+use crate::extract::{Caller, Path, Query, asking};
 use crate::routes::content::Place;
 
 pub(super) const QUERY: &[(&str, &str)] = &[("q", "What to look for"), ("limit", "At most so many, 1 to 50")];
@@ -65,7 +65,8 @@ pub(super) async fn search(
     if !(1..=50).contains(&limit) {
         return Err(Error::invalid("limit", "OUT_OF_RANGE", "\"limit\" is 1 to 50").into());
     }
-    let found = app.ports.assistant.search(&scope, &query.q, limit).await?;
+    let found =
+        app.ports.assistant.by(asking(&caller.actor, Some(id), "search")).search(&scope, &query.q, limit).await?;
     let page = Page { limit: i64::try_from(limit).unwrap_or_default(), ..Page::default() };
     let resources = found
         .into_iter()

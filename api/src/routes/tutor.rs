@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::envelope::{Resource, created};
 use crate::error::ApiResult;
-use crate::extract::{Caller, Json, Path, Query};
+use crate::extract::{Caller, Json, Path, Query, asking};
 use crate::routes::content::Place;
 use crate::routes::search::check_question;
 use crate::stream::{self, WAITING, tutor};
@@ -150,7 +150,12 @@ pub(super) async fn ask(
     let answer = match tutor.answered(&caller.actor).await? {
         Some(answer) => answer,
         None => {
-            let answer = app.ports.assistant.ask(&scope, &question.question).await?;
+            let answer = app
+                .ports
+                .assistant
+                .by(asking(&caller.actor, Some(id), "tutor"))
+                .ask(&scope, &question.question)
+                .await?;
             let answer = tutor.hinted(&caller.actor, answer).await?;
             tutor.record(&caller.actor, id, answer).await?
         }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::error::ApiResult;
-use crate::extract::Caller;
+use crate::extract::{Caller, asking};
 use crate::stream::reader_now;
 
 /// How long an answer can be taken up again.
@@ -98,7 +98,7 @@ impl Answers {
 }
 
 async fn make(app: &App, actor: &Actor, scope: Scope, question: String, made: &Made) {
-    let assistant = app.ports.assistant.by(asked(actor, &scope, "tutor"));
+    let assistant = app.ports.assistant.by(asking(actor, Some(scope.course), "tutor"));
     let mut stream = std::pin::pin!(assistant.ask_stream(scope, question));
     let failed = |error: &Error| {
         let code = if error.kind == ErrorKind::Internal { "INTERNAL" } else { error.code.as_str() };

@@ -69,7 +69,8 @@ async fn generate(
     let course = node.school.course().by_slug(&actor, actor.institution, course).await?;
     let (scope, known) = node.school.question().ground(&actor, course.id).await?;
     let wanted = Wanted { lesson, count, seed, known, model_time: MODEL_TIME };
-    let Offered { items, rejected, notices } = node.assistant.questions(&scope, &wanted).await?;
+    let Offered { items, rejected, notices } =
+        node.assistant.by(context.asking(&actor, scope.course, "quiz")).questions(&scope, &wanted).await?;
     let made: Vec<(String, Draft)> = if context.cli.dry_run || items.is_empty() {
         items.into_iter().enumerate().map(|(place, draft)| (format!("dry-run-{}", place + 1), draft)).collect()
     } else {

@@ -16,7 +16,11 @@ pub(crate) async fn run(context: &Context<'_>, arguments: &SearchArgs) -> Result
         (None, None) => Vec::new(),
     };
     for query in queries {
-        let results = node.assistant.search(&scope, &query, arguments.limit).await?;
+        let results = node
+            .assistant
+            .by(context.asking(&actor, scope.course, "search"))
+            .search(&scope, &query, arguments.limit)
+            .await?;
         if context.out.json() || arguments.batch.is_some() {
             context.out.object(&serde_json::json!({"query": query, "results": results}));
             continue;

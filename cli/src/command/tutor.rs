@@ -20,7 +20,8 @@ pub(crate) async fn run(context: &Context<'_>, command: &TutorCommand) -> Result
                 (None, None) => Vec::new(),
             };
             for question in questions {
-                let answer = node.assistant.ask(&scope, &question).await?;
+                let answer =
+                    node.assistant.by(context.asking(&actor, scope.course, "tutor")).ask(&scope, &question).await?;
                 let answer = node.school.tutor().hinted(&actor, answer).await?;
                 if context.out.json() || batch.is_some() {
                     context.out.object(&answer);

@@ -54,7 +54,7 @@ pub(super) async fn judged() -> Result<(Vec<Sample>, Vec<f64>)> {
             levels: written.criterion.levels,
         };
         let rubric = Rubric { question: QuestionId::fresh(), version: 1, criteria: vec![criterion] };
-        let work = Work { stem: written.question, rubric, text: written.submission, graded: Vec::new() };
+        let work = Work { stem: written.question, rubric, text: written.submission, graded: Vec::new(), course: None };
         let made = proposed(gateway, &work).await?;
         let found = &made.proposal;
         let level = found.criteria.first().and_then(|one| one.level.clone());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::document::Warning;
 use domain::ingestion::Stage;
 use domain::wire::{Class, MAX_EMBED_TEXTS};
-use llm_gateway::GatewayError;
+use llm_gateway::{Caller, GatewayError};
 use serde_json::json;
 use store::queue::{Completion, JobError};
 use store::sql;
@@ -116,8 +116,7 @@ impl Run<'_> {
         };
         let gateway = self.parts.gateway.by(caller);
         for some in texts.chunks(MAX_EMBED_TEXTS.min(512)) {
-            vectors
-                .extend(gateway.embed(Class::Embed, model, some.to_vec(), DEADLINE).await.map_err(trouble)?);
+            vectors.extend(gateway.embed(Class::Embed, model, some.to_vec(), DEADLINE).await.map_err(trouble)?);
         }
         let vector = |index: &usize| {
             vectors.get(*index).cloned().ok_or_else(|| JobError::retryable("the model gave too few vectors"))
