@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::quota::Payer;
 use crate::Micros;
+use crate::quota::Payer;
 
 /// One finished request, to be added to its sums.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -228,9 +228,8 @@ impl Handler for Runs {
         // Listed before it is marked as begun: a cancellation that comes between finds one or the other.
         let (stopped, _listed) = (running.start(id), Listed(running, id));
         let (begun, job_id, token) = (request.clone(), job.id, job.lease_token.clone().unwrap_or_default());
-        let begin = self.school.store().write(move |tx| {
-            Box::pin(async move { rows::begin(tx, &begun, job_id, &token).await })
-        });
+        let begin =
+            self.school.store().write(move |tx| Box::pin(async move { rows::begin(tx, &begun, job_id, &token).await }));
         if !begin.await? {
             // It ended meanwhile, or the lease is lost: the completion is fenced then.
             return Ok(Completion::done());

@@ -117,8 +117,7 @@ impl Usage {
             let mut rows: Vec<Added> = batch.iter().map(|(key, sums)| added(key, *sums)).collect();
             // In one order, so that two gateways which add to the same sums do not wait for each other in a circle.
             rows.sort_by_cached_key(|row| format!("{}{:?}{}{}", row.day, row.payer, row.feature, row.model));
-            let written =
-                self.inner.store.write(move |tx| Box::pin(async move { usage::add(tx, &rows).await })).await;
+            let written = self.inner.store.write(move |tx| Box::pin(async move { usage::add(tx, &rows).await })).await;
             if let Err(error) = written {
                 let mut sums = self.lock();
                 for (key, back) in batch.into_iter().chain(waiting) {
@@ -189,10 +188,8 @@ impl Usages<'_> {
         };
         let limit = crate::course::page(filter.limit);
         let wanted = Wanted { by: filter.by, from: filter.from, to: filter.to, courses, limit };
-        let lines = self
-            .school
-            .read(move |tx| Box::pin(async move { usage::report(tx, institution, &wanted).await }))
-            .await?;
+        let lines =
+            self.school.read(move |tx| Box::pin(async move { usage::report(tx, institution, &wanted).await })).await?;
         let named = |group: String| match filter.by {
             GroupBy::Day => group.parse().map(day_name).unwrap_or(group),
             _ => group,
@@ -200,4 +197,3 @@ impl Usages<'_> {
         Ok(lines.into_iter().map(|(group, name, sums)| UsageLine { group: named(group), name, sums }).collect())
     }
 }
-

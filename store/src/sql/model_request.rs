@@ -175,12 +175,7 @@ pub(crate) async fn follow_dead(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
-async fn announce(
-    tx: &mut Tx,
-    request: &ModelRequest,
-    what: &'static str,
-    payload: serde_json::Value,
-) -> Result<()> {
+async fn announce(tx: &mut Tx, request: &ModelRequest, what: &'static str, payload: serde_json::Value) -> Result<()> {
     let mut new = NewEvent::new(what, request.institution_id, request.id).user(Some(request.user_id));
     new.course_id = request.course_id;
     event::append(tx, &new.payload(payload)).await?;

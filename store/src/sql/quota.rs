@@ -108,13 +108,8 @@ pub async fn taken(tx: &mut Tx, place: &Place) -> Result<(u64, u64)> {
                ON CONFLICT (institution_id, scope, scope_id, period, starts_at)
                DO UPDATE SET requests = model_quota_use.requests
                RETURNING requests, tokens";
-    let values = args![
-        place.institution,
-        place.scope.as_str(),
-        &place.scope_id,
-        place.window.as_str(),
-        place.starts_at
-    ];
+    let values =
+        args![place.institution, place.scope.as_str(), &place.scope_id, place.window.as_str(), place.starts_at];
     let row = tx.row(sql, values).await?.ok_or_else(|| Error::Database("no row was returned".into()))?;
     let figure = |column: &str| -> Result<u64> { Ok(u64::try_from(row.int(column)?).unwrap_or(0)) };
     Ok((figure("requests")?, figure("tokens")?))

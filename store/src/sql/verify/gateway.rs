@@ -17,7 +17,9 @@ pub(super) fn checks() -> Vec<Check> {
                AND j.idem_key = r.id";
     vec![
         request(
-            &format!("r.state IN ('queued', 'running') AND NOT EXISTS ({job} AND j.state IN ('ready', 'leased', 'backoff'))"),
+            &format!(
+                "r.state IN ('queued', 'running') AND NOT EXISTS ({job} AND j.state IN ('ready', 'leased', 'backoff'))"
+            ),
             "'is ' || r.state || ' and no job will answer it'",
         ),
         request(
