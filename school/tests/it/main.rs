@@ -11,6 +11,12 @@ use school::user::{NewUser, UserQuery};
 use school::{PasswordCost, School, SchoolOptions};
 use store::{Store, testing};
 
+mod api_key;
+mod course_ai;
+mod model_request;
+mod quota;
+mod usage;
+
 struct Small {
     school: School,
     home: InstitutionId,

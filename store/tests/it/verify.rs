@@ -100,6 +100,7 @@ invariants! {
     broken_chunks_and_vectors_are_found "I7",
     broken_jobs_are_found "I8",
     broken_blobs_are_found "I9",
+    impossible_figures_of_use_are_found "I11",
     strangers_rows_are_found "I12",
 }
 
