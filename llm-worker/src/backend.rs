@@ -1,8 +1,13 @@
 //! What runs models: one trait, and the backends that this build has.
 
 pub mod candle;
+pub mod http;
+pub mod ollama;
 pub mod onnx;
+pub mod openai;
 pub mod scripted;
+
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,6 +41,8 @@ pub struct Forwarded {
     /// The body as it comes. A stream that breaks off, or ends without the last word of its
     /// dialect, yields an error at its end: a dead server never looks like a finished answer.
     pub body: BoxStream<'static, Result<Bytes, BackendError>>,
+    /// Tokens, once the body has ended well and if the server said them.
+    pub usage: Arc<OnceLock<Usage>>,
 }
 
 /// How a backend fails.
@@ -60,6 +67,27 @@ impl BackendError {
 pub trait Backend: Send + Sync + 'static {
     /// The models that it serves, best first.
     fn models(&self) -> Vec<Model>;
+
+    /// Whether it serves `model`, under this or another spelling of its name.
+    fn serves(&self, model: &str) -> bool {
+        self.models().iter().any(|known| known.id == model)
+    }
+
+    /// Asks the server behind it anew which models there are; tells whether the list changed.
+    async fn refresh(&self) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+
+    /// Loads a model, so that the next request for it need not wait.
+    async fn warm(&self, model: &str) -> Result<(), BackendError> {
+        let _ = model;
+        Ok(())
+    }
+
+    /// What an administrator should know of the server behind it.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// One vector a text, in order.
     async fn embed(&self, class: Class, request: EmbedRequest) -> Result<Vec<Vec<f32>>, BackendError> {

@@ -14,6 +14,7 @@ pub mod pool;
 pub mod probe;
 pub mod pull;
 pub mod tokenize;
+pub mod upstream;
 pub mod worker;
 
 pub use backend::Backend;
@@ -21,4 +22,5 @@ pub use cache::Cache;
 pub use catalog::Catalog;
 pub use error::Error;
 pub use open::{Engine, Opened, Precision, Settings, open_embedding};
+pub use upstream::Upstream;
 pub use worker::{Ended, Worker};
