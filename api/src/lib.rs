@@ -102,6 +102,7 @@ struct App {
     metrics: Arc<metrics::Metrics>,
     streams: Arc<stream::tutor::Answers>,
     probe: Arc<probe::Probe>,
+    replays: Arc<model_api::Replays>,
     shutdown: CancellationToken,
 }
 
@@ -126,6 +127,7 @@ impl Api {
             metrics: Arc::new(metrics::Metrics::default()),
             streams: Arc::new(stream::tutor::Answers::default()),
             probe: Arc::new(probe::Probe::default()),
+            replays: Arc::default(),
             shutdown,
         };
         Self { router: routes::all().into_router(&app).with_state(app) }

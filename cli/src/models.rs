@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use llm_gateway::Gateway;
+use domain::wire::ForwardRequest;
+use futures::StreamExt as _;
+use llm_gateway::{Gateway, GatewayError};
+use llm_worker::backend::BackendError;
 use llm_worker::backend::scripted::{Reply, Rule, Scripted};
 use llm_worker::{Cache, Catalog, Engine, Precision, Settings, Worker, open_embedding};
 use serde::Deserialize;
@@ -14,6 +17,8 @@ use crate::config::Config;
 
 /// How long the worker in this process may take to register.
 const REGISTERS: Duration = Duration::from_secs(5);
+/// Name of the worker in this process.
+const IN_PROCESS: &str = "in-process";
 
 /// One rule of a scripted chat model's file: a JSON list of these.
 #[derive(Deserialize)]
@@ -81,7 +86,7 @@ pub(crate) async fn attach(
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> Attached {
-    let (worker, mut attached) = worker(config, "in-process".into()).await;
+    let (worker, mut attached) = worker(config, IN_PROCESS.into()).await;
     let wanted = worker.models().len();
     if wanted > 0 {
         let (link, serving) = gateway.attach_in_process();
@@ -92,7 +97,7 @@ pub(crate) async fn attach(
             tracing::debug!(?ended, "the worker in this process has ended");
         });
         let registered = async {
-            while gateway.models().len() < wanted {
+            while !gateway.workers().iter().any(|worker| worker.name == IN_PROCESS) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -101,6 +106,47 @@ pub(crate) async fn attach(
         }
     }
     attached
+}
+
+/// Attaches the model servers that the configuration names, each as a worker of this process.
+pub(crate) fn servers(
+    config: &Config,
+    gateway: &Gateway,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<(), llm_worker::Error> {
+    for upstream in &config.upstream {
+        let backend = llm_worker::upstream::open(upstream)?;
+        let resident = upstream.resident.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
+        let (link, serving) = gateway.attach_server(Arc::new(Server(backend.clone())), resident);
+        let worker = Worker::new(&upstream.name).with_backend(backend).with_credits(upstream.slots());
+        tasks.spawn(serving);
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move {
+            let ended = worker.serve(link.incoming, link.outgoing, shutdown).await;
+            tracing::debug!(?ended, "the worker of a model server has ended");
+        });
+    }
+    Ok(())
+}
+
+/// A model server as the gateway sees it.
+struct Server(Arc<dyn llm_worker::Backend>);
+
+#[async_trait::async_trait]
+impl llm_gateway::Direct for Server {
+    async fn forward(&self, request: ForwardRequest) -> Result<llm_gateway::Forwarded, GatewayError> {
+        let answer = self.0.forward(request).await.map_err(failure)?;
+        let body = answer.body.map(|piece| piece.map_err(failure)).boxed();
+        Ok(llm_gateway::Forwarded { status: answer.status, content_type: answer.content_type, body })
+    }
+}
+
+fn failure(error: BackendError) -> GatewayError {
+    match error {
+        BackendError::Failed(failure) => GatewayError::from_failure(failure),
+        BackendError::Crashed => GatewayError::WorkerLost,
+    }
 }
 
 async fn embedding(config: &Config) -> Result<llm_worker::Opened, String> {

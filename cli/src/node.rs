@@ -70,6 +70,8 @@ impl Node {
         let meter = SchoolMeter::new(school.clone(), quotas.clone(), usage.clone());
         let gateway = Gateway::with_meter(config.gateway.options(), Some(meter));
         let models_stop = CancellationToken::new();
+        crate::models::servers(&config, &gateway, &tasks, &models_stop)
+            .map_err(|error| Failure::new(crate::exit::BAD_CONFIG, format!("bad configuration: {error}")))?;
         let models = crate::models::attach(&config, &gateway, &tasks, &models_stop).await;
         let scan = ExactScan::new(store.clone());
         let index: Arc<dyn VectorIndex> = if config.qdrant_url.is_empty() {

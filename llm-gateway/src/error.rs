@@ -57,7 +57,9 @@ impl GatewayError {
         }
     }
 
-    pub(crate) fn from_failure(failure: Failure) -> Self {
+    /// What a worker said, as callers see it.
+    #[must_use]
+    pub fn from_failure(failure: Failure) -> Self {
         match failure {
             Failure::NoModel { model } => Self::NoModel { alias: model },
             Failure::Invalid { message } => Self::Invalid(message),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::wire::{Model, Task};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::backend::http::Timing;
@@ -20,7 +20,7 @@ use crate::error::Error;
 const MAX_KEY: u64 = 16 * 1024;
 
 /// What a server speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Ollama, with its own protocol.
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 /// One model server.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
     /// Name for people and logs.
@@ -40,7 +40,7 @@ pub struct Upstream {
     /// Its address, http or https; a path before `/v1` or `/api` is kept.
     pub url: String,
     /// The bearer key; better in a file.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub key: Option<String>,
     /// A file that holds the bearer key.
     #[serde(default)]
@@ -50,7 +50,11 @@ pub struct Upstream {
     pub slots: Option<u32>,
     /// Models that stay loaded (Ollama: `keep_alive` of -1), loaded as soon as they are seen.
     #[serde(default)]
-    pub resident: Vec<String>,
+    pub pinned: Vec<String>,
+    /// Models that it keeps loaded at once, so that requests are grouped by model; none when a
+    /// change of model costs nothing.
+    #[serde(default)]
+    pub resident: Option<u32>,
     /// The models to offer; all that the server lists if none is named.
     #[serde(default)]
     pub models: Vec<Served>,
@@ -81,7 +85,7 @@ pub struct Upstream {
 }
 
 /// A model that a server is said to have: its name, or a table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Served {
     /// The name alone; what it does is told by the server or guessed from the name.
@@ -91,7 +95,7 @@ pub enum Served {
 }
 
 /// What an administrator says of a model.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServedModel {
     /// The server's name for it.
@@ -161,7 +165,8 @@ impl Upstream {
             key: None,
             key_file: None,
             slots: None,
-            resident: Vec::new(),
+            pinned: Vec::new(),
+            resident: None,
             models: Vec::new(),
             keep_alive: None,
             num_thread: None,

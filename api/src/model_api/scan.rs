@@ -22,6 +22,10 @@ struct Fields<'a> {
     max_tokens: Option<u32>,
     #[serde(default)]
     max_completion_tokens: Option<u32>,
+    #[serde(default)]
+    temperature: Option<f64>,
+    #[serde(default)]
+    seed: Option<i64>,
     #[serde(default, borrow)]
     messages: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -30,16 +34,22 @@ struct Fields<'a> {
     options: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct OllamaOptions {
     #[serde(default)]
     num_predict: Option<i64>,
+    #[serde(default)]
+    temperature: Option<f64>,
+    #[serde(default)]
+    seed: Option<i64>,
 }
 
 /// What was found.
 pub(crate) struct Scan<'a> {
     pub(crate) model: Cow<'a, str>,
     pub(crate) stream: Option<bool>,
+    /// Whether the same request has the same answer: no randomness, or a seed.
+    pub(crate) determined: bool,
     /// Where the model's name stands, with its quotes.
     model_at: Option<Range<usize>>,
     max_tokens: Option<u32>,
@@ -59,13 +69,14 @@ impl<'a> Scan<'a> {
         // Found again by its address: the value was borrowed from this very body.
         let start = (name.as_ptr() as usize).checked_sub(body.as_ptr() as usize);
         let model_at = start.map(|start| start..start + name.len()).filter(|at| at.end <= body.len());
-        let by_options = || {
-            let options: OllamaOptions = serde_json::from_str(fields.options?.get()).ok()?;
-            u32::try_from(options.num_predict?).ok()
-        };
+        let options = fields.options.and_then(|options| serde_json::from_str::<OllamaOptions>(options.get()).ok());
+        let options = options.unwrap_or_default();
+        let temperature = fields.temperature.or(options.temperature);
+        let by_options = || options.num_predict.and_then(|number| u32::try_from(number).ok());
         Ok(Self {
             model,
             stream: fields.stream,
+            determined: temperature == Some(0.0) || fields.seed.or(options.seed).is_some(),
             model_at,
             max_tokens: fields.max_completion_tokens.or(fields.max_tokens).or_else(by_options),
             text: fields.messages.or(fields.prompt).map_or("", RawValue::get),

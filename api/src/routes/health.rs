@@ -62,18 +62,6 @@ pub(super) async fn metrics(State(app): State<App>, caller: Caller) -> ApiResult
         let seconds = sums.last().copied().unwrap_or_default() / 1_000_000;
         let _ = writeln!(text, "lyceum_queue_oldest_age_seconds{{kind=\"{kind}\"}} {seconds}");
     }
-    text.push_str("# TYPE lyceum_model_requests_total counter\n");
-    for (class, counters) in app.ports.gateway.counters() {
-        let class = format!("{class:?}").to_lowercase();
-        for (outcome, count) in [
-            ("completed", counters.completed),
-            ("failed", counters.failed),
-            ("deadline", counters.deadline),
-            ("overloaded", counters.overloaded),
-            ("no_model", counters.no_model),
-        ] {
-            let _ = writeln!(text, "lyceum_model_requests_total{{class=\"{class}\",outcome=\"{outcome}\"}} {count}");
-        }
-    }
+    super::model::metrics(&app.ports.gateway, &mut text);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -4,4 +4,5 @@
 
 mod listen;
 mod queue;
+mod schedule;
 mod worker;

@@ -38,7 +38,7 @@ pub struct Ollama {
     name: String,
     http: Http,
     named: Vec<Served>,
-    resident: Vec<String>,
+    pinned: Vec<String>,
     keep_alive: Option<String>,
     /// Threads to ask for; 0 leaves it to the server.
     num_thread: u32,
@@ -77,7 +77,7 @@ impl Ollama {
         Ok(Self {
             name: upstream.name.clone(),
             http,
-            resident: upstream.resident.clone(),
+            pinned: upstream.pinned.clone(),
             keep_alive: upstream.keep_alive.clone(),
             num_thread: upstream.num_thread.unwrap_or(u32::from(small)),
             num_ctx: upstream.num_ctx,
@@ -110,7 +110,7 @@ impl Ollama {
 
     /// How long a model stays loaded after a request.
     fn keep_alive(&self, model: &str) -> Option<Value> {
-        if self.resident.iter().any(|resident| same_model(resident, model)) {
+        if self.pinned.iter().any(|pinned| same_model(pinned, model)) {
             return Some((-1).into());
         }
         self.keep_alive.clone().map(Value::from)
@@ -139,9 +139,9 @@ impl Backend for Ollama {
         }
         let known = Arc::new(known);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
-        if !self.resident.is_empty() {
+        if !self.pinned.is_empty() {
             let loaded = list::loaded(&self.http).await?;
-            for model in &self.resident {
+            for model in &self.pinned {
                 if known.find(model).is_some() && !loaded.iter().any(|loaded| same_model(loaded, model)) {
                     self.warm(model).await?;
                 }
