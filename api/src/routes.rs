@@ -18,6 +18,7 @@ mod audit;
 pub(crate) mod client;
 mod content;
 mod course;
+mod course_ai;
 mod docs;
 mod enrollment;
 mod exchange;
@@ -27,9 +28,12 @@ mod health;
 mod ingestion;
 mod institution;
 mod job;
+mod key;
 mod model;
+mod model_request;
 mod progress;
 mod question;
+mod quota;
 mod recommendation;
 mod review;
 mod rubric;
@@ -37,6 +41,7 @@ mod search;
 mod session;
 mod submission;
 mod tutor;
+mod usage;
 mod user;
 
 /// One route.
@@ -130,9 +135,16 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/auth/session", A::OwnSession, about("Who one is and what one may").one::<session::SessionAttributes>(), session::own);
     routes.add(POST, "/api/v1/auth/logout", A::OwnSession, about("Ends this login").nothing(), session::logout);
 
+    routes.add(POST, "/api/v1/keys", A::KeyOwn, about("Makes an API key; it is shown this once").body::<key::NewKey>().created::<key::KeyAttributes>(), key::create);
+    routes.add(GET, "/api/v1/keys", A::KeyOwn, about("Lists one's API keys; those of others for administrators").query(key::LIST_QUERY).many::<key::KeyAttributes>(), key::list);
+    routes.add(DELETE, "/api/v1/keys/{id}", A::KeyOwn, about("Ends an API key").nothing(), key::revoke);
+    routes.add(GET, "/api/v1/model-requests/{id}", A::ModelRequestOwn, about("Reads one's durable request to a model, with its answer").one::<model_request::ModelRequestAttributes>(), model_request::get);
+    routes.add(DELETE, "/api/v1/model-requests/{id}", A::ModelRequestOwn, about("Calls one's durable request off; of one that ended nothing changes").one::<model_request::ModelRequestAttributes>(), model_request::cancel);
+
     // Learners
     routes.add(GET, "/api/v1/courses", A::CourseSee, about("Lists the courses that one may see").query(course::LIST_QUERY).many::<course::CourseAttributes>(), course::list);
     routes.add(GET, "/api/v1/courses/{id}", A::CourseSee, about("Reads a course's card").one::<course::CourseAttributes>(), course::get);
+    routes.add(GET, "/api/v1/courses/{id}/ai", A::CourseSee, about("Says whether the AI of a course is on").one::<course_ai::CourseAiAttributes>(), course_ai::get);
     routes.add(GET, "/api/v1/courses/{id}/modules", A::ReadPublished, about("Lists modules with their lessons").many::<course::ModuleAttributes>(), course::modules);
     routes.add(GET, "/api/v1/courses/{id}/content", A::ReadPublished, about("Lists the lessons of a course in order").many::<content::LessonAttributes>(), content::of_course);
     routes.add(GET, "/api/v1/courses/{id}/search", A::ReadPublished, about("Searches the content of a course").query(search::QUERY).many::<search::HitAttributes>(), search::search);
@@ -193,6 +205,8 @@ pub(crate) fn all() -> Routes {
     routes.add(PUT, "/api/v1/courses/{id}/prerequisites", A::CourseEdit, about("Says that a lesson needs another, or that it does not").body::<recommendation::PrerequisiteEdit>().one::<recommendation::PrerequisiteAttributes>(), recommendation::set_prerequisite);
     routes.add(POST, "/api/v1/courses", A::CourseCreate, about("Makes a course").body::<course::NewCourse>().created::<course::CourseAttributes>(), course::create);
     routes.add(PUT, "/api/v1/courses/{id}", A::CourseEdit, about("Changes a course; If-Match carries the ETag that was read").body::<course::CourseChange>().one::<course::CourseAttributes>(), course::update);
+    routes.add(PUT, "/api/v1/courses/{id}/ai", A::CourseAi, about("Switches the AI of a course; it bites within five seconds").body::<course_ai::CourseAiChange>().one::<course_ai::CourseAiAttributes>(), course_ai::set);
+    routes.add(GET, "/api/v1/usage", A::UsageRead, about("What models were used for, in groups; instructors see their courses and no single user").query(usage::QUERY).many::<usage::UsageAttributes>(), usage::report);
     routes.add(GET, "/api/v1/courses/{id}/enrollments", A::UserRead, about("Lists the enrolments of a course").query(course::PAGE_QUERY).many::<enrollment::EnrollmentAttributes>(), enrollment::of_course);
     routes.add(DELETE, "/api/v1/enrollments/{id}", A::EnrolOthers, about("Ends an enrolment; what was learned stays").one::<enrollment::EnrollmentAttributes>(), enrollment::drop);
     routes.add(POST, "/api/v1/ingestions", A::Ingest, about("Starts an ingestion: an https address as JSON, or a file as multipart/form-data").body::<ingestion::NewIngestion>().created::<ingestion::IngestionAttributes>(), ingestion::create);
@@ -232,6 +246,8 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/jobs/dead", A::JobsView, about("Lists jobs that gave up").query(course::INSTITUTION_QUERY).many::<job::DeadAttributes>(), job::dead);
     routes.add(POST, "/api/v1/jobs/dead/{id}/retry", A::JobsRetry, about("Retries a dead job").query(course::INSTITUTION_QUERY).nothing(), job::retry);
     routes.add(DELETE, "/api/v1/jobs/dead/{id}", A::JobsRetry, about("Drops a dead job").query(course::INSTITUTION_QUERY).nothing(), job::drop);
+    routes.add(GET, "/api/v1/quotas", A::QuotaSet, about("Lists the limits of model use").query(quota::QUERY).many::<quota::QuotaAttributes>(), quota::list);
+    routes.add(PUT, "/api/v1/quotas", A::QuotaSet, about("Sets the limits of one scope as a whole; none at all takes them away").query(quota::QUERY).body::<quota::QuotaChange>().one::<quota::QuotaAttributes>(), quota::set);
     routes.add(GET, "/api/v1/audit", A::AuditRead, about("Reads the audit trail").query(course::INSTITUTION_QUERY).many::<audit::EntryAttributes>(), audit::list);
     routes.add(GET, "/api/v1/models", A::PlatformConfig, about("Shows the models that are served").many::<model::ModelAttributes>(), model::list);
     routes.add(GET, "/metrics", A::PlatformConfig, about("Metrics for Prometheus: on this machine, or with the token for it").text(), health::metrics);

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod gateway;
 mod grade;
 mod learning;
 mod quiz;
 
+pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose};
 pub(crate) use grade::{AppealCommand, GradeCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 pub(crate) use quiz::QuizCommand;
@@ -128,6 +130,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum --as leo appeal open SUBMISSION \"My second sentence says it.\"\n  lyceum --as ines appeal list --course intro --outcome open"
     )]
     Appeal(AppealCommand),
+    /// The door to models: limits and usage
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum gateway limits set --user ada --requests-minute 60\n  lyceum gateway usage --by user"
+    )]
+    Gateway(GatewayCommand),
+    /// API keys, with which scripts call models
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum key create --user ines --course intro --name \"marking script\" --expires-days 90\n  lyceum --as ines key list\n  lyceum key revoke ID"
+    )]
+    Key(KeyCommand),
     /// Check the invariants of everything stored
     Verify,
     /// Vector index: reconcile with the rows, or rebuild from them
@@ -315,6 +329,12 @@ pub(crate) enum CourseCommand {
         #[arg(long, value_enum, default_value_t = Visibility::Institution)]
         visibility: Visibility,
     },
+    /// Switch the AI of a course off and on
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum course ai off --course intro\n  lyceum course ai show --course intro --json"
+    )]
+    Ai(AiCommand),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

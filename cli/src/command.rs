@@ -6,12 +6,14 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod enrol;
 pub(crate) mod eval;
+pub(crate) mod gateway;
 pub(crate) mod grade;
 pub(crate) mod grading;
 pub(crate) mod index;
 pub(crate) mod ingest;
 pub(crate) mod institution;
 pub(crate) mod job;
+pub(crate) mod key;
 pub(crate) mod model;
 pub(crate) mod quiz;
 pub(crate) mod recommend;
@@ -277,6 +279,8 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Quiz(command) => quiz::run(context, command).await,
         Command::Grade(command) => grading::run(context, command).await,
         Command::Appeal(command) => appeal::run(context, command).await,
+        Command::Gateway(command) => gateway::run(context, command).await,
+        Command::Key(command) => key::run(context, command).await,
         Command::Verify => verify::run(context).await,
         Command::Index(command) => index::run(context, command).await,
         Command::Eval(command) => eval::run(context, command).await,

@@ -125,6 +125,8 @@ actions! {
     KeyAdmin = "key.admin",
     /// Call the model API with a key.
     ModelUse = "model.use",
+    /// Read and call off one's own durable requests to models.
+    ModelRequestOwn = "model_request.own",
     /// Read and set limits of model use.
     QuotaSet = "quota.set",
     /// Read what models were used for, and by whom.
@@ -154,7 +156,7 @@ pub enum Reach {
     Linked,
     /// P: what is public and published.
     Public,
-    /// k: what the key's scope names. No key exists until keys are handed out.
+    /// k: what the scope of a service's key names. None is handed out yet; an API key acts with its owner's rights.
     KeyScope,
 }
 
@@ -361,7 +363,9 @@ pub fn decide(actor: &Actor, action: Action, subject: &Subject) -> Decision {
 /// Whether any role of `actor` gives `action` at all, wherever.
 #[must_use]
 pub fn conceivable(actor: &Actor, action: Action) -> bool {
-    actor.operator || actor.effective().any(|grant| cell(action, grant.role).reach != Reach::Nowhere)
+    // Who did not log in is nobody's self.
+    let nowhere = |reach| reach == Reach::Nowhere || (reach == Reach::SelfOnly && actor.user_id.is_none());
+    actor.operator || actor.effective().any(|grant| !nowhere(cell(action, grant.role).reach))
 }
 
 fn conditions(actor: &Actor, cell: Cell) -> Decision {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::job::Job;
 use domain::model_request::{self, ModelRequest, RequestState};
-use domain::policy::Actor;
+use domain::policy::{Action, Actor, Subject};
 use domain::wire::Class;
 use domain::{ApiKeyId, CourseId, Error, ErrorKind, ModelRequestId, UserId};
 use serde_json::json;
@@ -177,9 +177,11 @@ async fn accept(tx: &mut Tx, actor: Actor, mut request: ModelRequest) -> store::
 
 /// A request, if it is the caller's.
 async fn own(tx: &mut Tx, actor: &Actor, id: ModelRequestId) -> store::Result<ModelRequest> {
-    let user = actor.user_id.ok_or_else(access::log_in)?;
-    let found = rows::get(tx, actor.institution, id).await?;
-    Ok(found.filter(|request| request.user_id == user).ok_or_else(|| Error::not_found("model request", id))?)
+    let missing = || if actor.is_guest() { access::log_in() } else { Error::not_found("model request", id) };
+    let request = rows::get(tx, actor.institution, id).await?.ok_or_else(missing)?;
+    let subject = Subject::person(request.institution_id, request.user_id, Vec::new());
+    access::hidden(actor, Action::ModelRequestOwn, &subject, missing)?;
+    Ok(request)
 }
 
 /// What runs in this process, so that a cancellation stops it at once.

@@ -110,6 +110,7 @@ fn distances(row: &Row) -> Vec<Distance> {
         ("/api/v1/institutions/{id}", _) => vec![Own, Other],
         ("/api/v1/jobs/dead/{id}/retry" | "/api/v1/jobs/dead/{id}", _) => vec![Own, Other],
         ("/api/v1/courses" | "/api/v1/users" | "/api/v1/jobs/dead" | "/api/v1/audit", _) => vec![Own, Other],
+        ("/api/v1/quotas" | "/api/v1/usage", _) => vec![Own, Other],
         _ => vec![Own],
     }
 }
@@ -151,6 +152,11 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
         _ => None,
     };
     let near = distance == Own && row.state != "draft";
+    let role_case = (&row.method, row.path.as_str(), row.state.as_str());
+    if let Some((path, body)) = crate::gateway::aim(world, role_case, role, target, slug).await {
+        let collection = row.path == "/api/v1/quotas" || row.path == "/api/v1/usage";
+        return Aim { distance, path, body, collection };
+    }
     let asked = (&row.method, row.path.as_str());
     if let Some((path, body)) = crate::grading::aim(world, asked, (role, near), taker, target, mark).await {
         return Aim { distance, path, body, collection };
@@ -350,7 +356,11 @@ fn reaches(code: &str, role: &str, row: &Row, aim: &Aim) -> bool {
         "C" => aim.distance == Own || (aim.distance == Mate && people),
         // Of a course's enrolments a learner sees the own one, where the course itself may be seen.
         "S" if row.path == "/api/v1/courses/{id}/enrollments" => aim.distance == Own,
-        "S" => aim.distance == Own && (role == "LE" || row.path.starts_with("/api/v1/auth/")),
+        // What is asked there is the asker's own.
+        "S" if ["/auth/", "/keys", "/model-requests/"].iter().any(|part| row.path.contains(part)) => {
+            aim.distance == Own
+        }
+        "S" => aim.distance == Own && role == "LE",
         "P" if row.state == "self" => matches!(aim.distance, Open | Public),
         "P" => matches!(aim.distance, Public | ForeignPublic),
         _ => false,

@@ -5,7 +5,7 @@ use domain::policy::Actor;
 use school::course::{CourseChange, CourseQuery, NewCourse};
 use serde::Serialize;
 
-use crate::args::CourseCommand;
+use crate::args::{AiCommand, CourseCommand};
 use crate::command::Context;
 use crate::exit::{OK, Result};
 
@@ -116,6 +116,35 @@ pub(crate) async fn run(context: &Context<'_>, command: &CourseCommand) -> Resul
             let course = node.school.course().update(&actor, course.id, change, None).await?;
             out.result(&course, |course| format!("course \"{}\" is published for: {}", course.slug, course.visibility));
         }
+        CourseCommand::Ai(command) => ai(context, &actor, command).await?,
     }
     Ok(OK)
+}
+
+async fn ai(context: &Context<'_>, actor: &Actor, command: &AiCommand) -> Result<()> {
+    let school = &context.node.school;
+    let (slug, wanted) = match command {
+        AiCommand::On(named) => (&named.course, Some(true)),
+        AiCommand::Off(named) => (&named.course, Some(false)),
+        AiCommand::Show(named) => (&named.course, None),
+    };
+    let course = school.course().by_slug(actor, actor.institution, slug).await?.id;
+    if let Some(enabled) = wanted
+        && !context.cli.dry_run
+    {
+        school.course_ai().set(actor, course, enabled).await?;
+    }
+    let enabled = match wanted {
+        Some(enabled) => enabled,
+        None => school.course_ai().get(actor, course).await?,
+    };
+    context.out.result(
+        &serde_json::json!({ "course": slug, "enabled": enabled, "dryRun": context.cli.dry_run }),
+        |_| {
+            let (would, state) =
+                (if context.cli.dry_run { "would be" } else { "is" }, if enabled { "on" } else { "off" });
+            format!("the AI of course \"{slug}\" {would} {state}")
+        },
+    );
+    Ok(())
 }

@@ -8,6 +8,7 @@
     reason = "a failed test may panic, and a long one tells what it counted"
 )]
 
+mod gateway;
 mod house;
 mod kill;
 mod learning;

@@ -6,7 +6,7 @@
 //! `SubmissionCreate` and `AppealFile` (the learner alone), `ModelUse` (who teaches calls models with a
 //! key; learners reach them through the tutor alone), `QuotaSet` and `UsageRead` (who answers for the
 //! machines). "API keys manage" is two rows here: `KeyOwn`, which anybody has who logged in, with or
-//! without a role (a guest is nobody's self), and `KeyAdmin`. `CourseAi` is the "AI stop switch". `GradeSet` is "if allowed" for assistants and group tutors: a course
+//! without a role (a guest is nobody's self), and `KeyAdmin`; `ModelRequestOwn` is as `KeyOwn`. `CourseAi` is the "AI stop switch". `GradeSet` is "if allowed" for assistants and group tutors: a course
 //! setting that does not exist yet, therefore no.
 
 use super::{Action, Cap, Cell, Needs, Reach};
@@ -134,6 +134,7 @@ fn row(action: Action) -> [Cell; 11] {
         Action::KeyOwn               => [S,  S,     S,    S,    S,  S,  S,  S,  S,  S,  NO],
         Action::KeyAdmin             => [GF, IF,    NO,   NO,   NO, NO, NO, NO, NO, NO, NO],
         Action::ModelUse             => [G,  I,     O,    C,    C,  NO, NO, NO, NO, NO, NO],
+        Action::ModelRequestOwn      => [S,  S,     S,    S,    S,  S,  S,  S,  S,  S,  NO],
         Action::QuotaSet             => [G,  I,     NO,   NO,   NO, NO, NO, NO, NO, NO, NO],
         Action::UsageRead            => [G,  I,     NO,   C_AGG, NO, NO, NO, NO, NO, NO, NO],
         Action::CourseAi             => [G,  I,     O,    C,    NO, NO, NO, NO, NO, NO, NO],
