@@ -9,7 +9,7 @@ mod grade;
 mod learning;
 mod quiz;
 
-pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose};
+pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose, WorkerCommand};
 pub(crate) use grade::{AppealCommand, GradeCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 pub(crate) use quiz::QuizCommand;
@@ -136,6 +136,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum gateway limits set --user ada --requests-minute 60\n  lyceum gateway usage --by user"
     )]
     Gateway(GatewayCommand),
+    /// Machines that run models
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum worker list\n  lyceum worker drain 3\n  lyceum serve --role worker --gateway school.example:7070 --token T    add this machine"
+    )]
+    Worker(WorkerCommand),
     /// API keys, with which scripts call models
     #[command(
         subcommand,

@@ -22,6 +22,7 @@ pub(crate) mod serve;
 pub(crate) mod tutor;
 pub(crate) mod user;
 pub(crate) mod verify;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -280,6 +281,7 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Grade(command) => grading::run(context, command).await,
         Command::Appeal(command) => appeal::run(context, command).await,
         Command::Gateway(command) => gateway::run(context, command).await,
+        Command::Worker(command) => worker::run(context, command).await,
         Command::Key(command) => key::run(context, command).await,
         Command::Verify => verify::run(context).await,
         Command::Index(command) => index::run(context, command).await,

@@ -283,6 +283,7 @@ impl State {
         entry.tried.push(worker_id);
         entry.assigned_at = Some(now);
         self.shares.charge(entry.class, &entry.flow, entry.cost.service());
+        self.shares.given(entry.class, &entry.flow, now);
         self.running.insert(id, entry);
         true
     }

@@ -5,6 +5,7 @@ mod auth;
 mod gateway;
 mod grading;
 mod matrix;
+mod model_api;
 mod negative;
 mod openapi;
 mod quizzes;

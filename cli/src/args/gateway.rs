@@ -15,6 +15,21 @@ pub(crate) enum GatewayCommand {
         after_help = "Examples:\n  lyceum gateway usage --by user\n  lyceum gateway usage --by model --from 2026-11-01 --to 2026-11-30 --json\n  lyceum gateway usage --by day --course intro"
     )]
     Usage(UsageArgs),
+    /// What became of the requests since the start, by class
+    Stats,
+    /// What waits for a model now, oldest first; no texts
+    Queue,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkerCommand {
+    /// List the workers: models, what they have loaded, speed, health
+    List,
+    /// Let a worker finish what it has and leave
+    Drain {
+        /// Number of the worker, as listed
+        id: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

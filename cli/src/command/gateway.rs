@@ -18,6 +18,8 @@ pub(crate) async fn run(context: &Context<'_>, command: &GatewayCommand) -> Resu
     match command {
         GatewayCommand::Limits(command) => limits(context, command).await,
         GatewayCommand::Usage(arguments) => usage(context, arguments).await,
+        GatewayCommand::Stats => super::worker::stats(context).await,
+        GatewayCommand::Queue => super::worker::queue(context).await,
     }
 }
 

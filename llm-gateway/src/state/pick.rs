@@ -1,6 +1,8 @@
 //! Which waiting request a free worker takes.
 //!
-//! Whoever waited beyond the longest wait of its class goes first. Else the most urgent class, where
+//! A user who waited beyond the longest wait of the class, since the request came or since anything
+//! of that user was served, goes first: a flood of a higher class or of another model cannot starve
+//! anybody, and who floods gains nothing by the age of the flood. Else the most urgent class, where
 //! waiting moves a request up. Within it one model at a time, so that models are loaded seldom:
 //! a worker stays with what it has loaded until nothing of that is left, or until another model was
 //! kept waiting longer than loading it is worth. Within the model the user who was served least, and
@@ -16,7 +18,7 @@ use super::worker::WorkerState;
 use super::{Entry, State, WorkerId};
 
 /// Users whose service differs by less than this are equal to the eye of prefix affinity, in tokens.
-const EQUAL: f64 = 1_024.0;
+const EQUAL: f64 = 512.0;
 /// Loads of a model that its waiters are kept for the sake of the loaded one, at most.
 const PATIENCE: f64 = 4.0;
 
@@ -31,7 +33,8 @@ struct Demand {
 impl State {
     /// The class in which a request is served now, and whether it waited too long.
     fn rank(&self, entry: &Entry, now: Instant) -> (usize, bool) {
-        let waited = now.saturating_duration_since(entry.arrived);
+        let since = self.shares.last(entry.class, &entry.flow).map_or(entry.arrived, |last| last.max(entry.arrived));
+        let waited = now.saturating_duration_since(since);
         if waited >= self.options.longest_wait(entry.class) {
             return (0, true);
         }
@@ -55,17 +58,20 @@ impl State {
         }
         let mut best = usize::MAX;
         let mut fitting: Vec<(RequestId, &Entry, usize)> = Vec::new();
+        let mut starved: Vec<(RequestId, &Entry, usize)> = Vec::new();
         for (id, entry) in &self.waiting {
             if !self.takes(worker_id, worker, entry, now) {
                 continue;
             }
             let (rank, overdue) = self.rank(entry, now);
             if overdue {
-                // Ids grow with time: the first is the oldest.
-                return Some(*id);
+                starved.push((*id, entry, rank));
             }
             best = best.min(rank);
             fitting.push((*id, entry, rank));
+        }
+        if !starved.is_empty() {
+            return self.fairest(worker, &starved);
         }
         fitting.retain(|(_, _, rank)| *rank == best);
         let class = fitting.first()?.1.class;

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use domain::wire::Class;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::caller::Flow;
@@ -22,6 +23,7 @@ struct Counter {
     served: f64,
     /// Requests that wait or run.
     present: u32,
+    last: Option<Instant>,
 }
 
 /// Counters by user, course and institution; each class has its own, so that a flood of one does
@@ -70,6 +72,16 @@ impl Shares {
         if self.courses.len() > KEPT {
             self.courses.clear();
         }
+    }
+
+    /// One of its requests was given out.
+    pub(crate) fn given(&mut self, class: Class, flow: &Flow, now: Instant) {
+        self.users.entry((class, flow.user)).or_default().last = Some(now);
+    }
+
+    /// When a request of this user was last given out.
+    pub(crate) fn last(&self, class: Class, flow: &Flow) -> Option<Instant> {
+        self.users.get(&(class, flow.user)).and_then(|counter| counter.last)
     }
 
     /// Service so far of the user, then the course, then the institution.
