@@ -17,8 +17,6 @@ smg_version=1.13.0
 vllm_router_version=0.1.17
 litellm_version=1.80.10
 portkey_version=1.15.2
-# Newer ones make every stream of Portkey a 500 (Portkey-AI/gateway issue 1389).
-hono_server_version=1.14.2
 say() { printf 'bench-gateway: %s\n' "$*" >&2; }
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/lyceum-bench-gateway.XXXXXX")
@@ -43,7 +41,7 @@ else
 fi
 
 # --- tools and peers ---------------------------------------------------------------------------------------------
-export CARGO_TERM_COLOR=never
+export CARGO_TERM_COLOR=never NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
 bench_target=${BENCH_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/lyceum/target-bench}
 CARGO_TARGET_DIR=$bench_target cargo build --quiet --release --locked --manifest-path bench/gateway/Cargo.toml
 bench=$bench_target/release/gateway-bench
@@ -64,8 +62,8 @@ once() { # folder, command...
 from_pypi() { # requirement, folder
   python3 -m venv "$2" && "$2/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$1"
 }
-from_npm() { # requirements..., folder
-  npm install --prefix "${!#}" --no-audit --no-fund --no-progress --ignore-scripts "${@:1:$#-1}"
+from_npm() { # package, folder
+  npm install --prefix "$2" --no-audit --no-fund --no-progress --ignore-scripts "$1"
 }
 
 # --- starting ----------------------------------------------------------------------------------------------------
@@ -170,11 +168,10 @@ YAML
 portkey() {
   local port
   command -v npm >/dev/null || { say "npm is missing"; return 1; }
-  once "portkey-$portkey_version-$hono_server_version" from_npm "@portkey-ai/gateway@$portkey_version" \
-    "@hono/node-server@$hono_server_version" || return 1
+  once "portkey-$portkey_version" from_npm "@portkey-ai/gateway@$portkey_version" || return 1
   port=$("$bench" port)
   background portkey "${system_pin[@]}" node \
-    "$cache/portkey-$portkey_version-$hono_server_version/node_modules/@portkey-ai/gateway/build/start-server.js" --port="$port" --headless
+    "$cache/portkey-$portkey_version/node_modules/@portkey-ai/gateway/build/start-server.js" --port="$port" --headless
   target portkey "$port" "$pid" 60 "routing by header" "{\"authorization\":\"Bearer sk-up\",\"x-portkey-provider\":\
 \"openai\",\"x-portkey-custom-host\":\"http://127.0.0.1:$stub/v1\"}"
 }
