@@ -113,15 +113,17 @@ url = "http://127.0.0.1:$stub"
 slots = 64
 models = ["stub-model"]
 TOML
-  {
-    "$LYCEUM_BIN" --data-dir "$data" institution create bench --name Bench
-    "$LYCEUM_BIN" --data-dir "$data" user create bench
-    "$LYCEUM_BIN" --data-dir "$data" user grant bench instructor
-    "$LYCEUM_BIN" --data-dir "$data" gateway limits set --user bench --requests-minute 100000000 --tokens-day 1000000000000
-    "$LYCEUM_BIN" --data-dir "$data" key create --user bench --json >"$folder/key.json"
-  } >"$folder/ours.log" 2>&1 || { say "ours cannot be set up:"; tail -5 "$folder/ours.log" >&2; return 1; }
+  local lyceum=("$LYCEUM_BIN" --data-dir "$data")
+  # Joined by &&: within a condition the shell does not stop at a failure by itself.
+  "${lyceum[@]}" institution create bench --name Bench >"$folder/ours.log" 2>&1 &&
+    "${lyceum[@]}" user create bench >>"$folder/ours.log" 2>&1 &&
+    "${lyceum[@]}" user grant bench instructor >>"$folder/ours.log" 2>&1 &&
+    "${lyceum[@]}" gateway limits set --user bench --requests-minute 100000000 --tokens-day 1000000000000 \
+      >>"$folder/ours.log" 2>&1 &&
+    "${lyceum[@]}" key create --user bench --json >"$folder/key.json" 2>>"$folder/ours.log" ||
+    { say "ours cannot be set up:"; tail -5 "$folder/ours.log" >&2; return 1; }
   key=$(sed -nE 's/.*"key": *"([^"]+)".*/\1/p' "$folder/key.json")
-  background ours "${system_pin[@]}" "$LYCEUM_BIN" --data-dir "$data" serve --listen "127.0.0.1:$port"
+  background ours "${system_pin[@]}" "${lyceum[@]}" serve --listen "127.0.0.1:$port"
   target ours "$port" "$pid" 60 "key, quota, queue, accounting" "{\"authorization\":\"Bearer $key\"}"
 }
 

@@ -78,15 +78,14 @@ product() {
   fi
   printf 'scripted_chat = "%s"\nembedding_model = "%s"\n' "$data/rules.json" "${LYCEUM_EMBED_MODEL:-none}" \
     >"$data/lyceum.toml"
-  {
-    "$lyceum" --data-dir "$data" institution create clients --name Clients
-    for user in free tight; do
-      "$lyceum" --data-dir "$data" user create "$user"
-      "$lyceum" --data-dir "$data" user grant "$user" instructor
-      "$lyceum" --data-dir "$data" key create --user "$user" --json | tee "$folder/$user.json"
-    done
-    "$lyceum" --data-dir "$data" gateway limits set --user tight --requests-day 2
-  } >"$folder/setup.log" 2>&1 || { tail -5 "$folder/setup.log" >&2; return 1; }
+  set_up() { "$lyceum" --data-dir "$data" "$@" 2>>"$folder/setup.log" || { tail -5 "$folder/setup.log" >&2; exit 1; }; }
+  set_up institution create clients --name Clients >>"$folder/setup.log"
+  for user in free tight; do
+    set_up user create "$user" >>"$folder/setup.log"
+    set_up user grant "$user" instructor >>"$folder/setup.log"
+    set_up key create --user "$user" --json >"$folder/$user.json"
+  done
+  set_up gateway limits set --user tight --requests-day 2 >>"$folder/setup.log"
   LYCEUM_KEY=$(sed -nE 's/.*"key": *"([^"]+)".*/\1/p' "$folder/free.json")
   LYCEUM_TIGHT_KEY=$(sed -nE 's/.*"key": *"([^"]+)".*/\1/p' "$folder/tight.json")
   "$lyceum" --data-dir "$data" serve --listen 127.0.0.1:0 >"$folder/serve.log" 2>&1 &
