@@ -31,14 +31,14 @@ pub(crate) struct Figures {
     pub(crate) p99: Vec<f64>,
     /// Median microseconds to the first byte of a stream's body.
     pub(crate) first_byte: Vec<f64>,
-    /// CPU microseconds a request at one connection.
-    pub(crate) cpu: Vec<f64>,
+    /// What requests at one connection cost.
+    pub(crate) cpu: Cost,
     /// Requests per second at sixteen connections.
     pub(crate) rate: Vec<f64>,
     /// 99th percentile of the same, microseconds.
     pub(crate) rate_p99: Vec<f64>,
-    /// CPU microseconds a request at sixteen connections.
-    pub(crate) cpu_wide: Vec<f64>,
+    /// What requests at sixteen connections cost.
+    pub(crate) cpu_wide: Cost,
     /// Streams per second at sixteen connections.
     pub(crate) streams: Vec<f64>,
     /// Resident memory after the load, KiB.
@@ -51,6 +51,25 @@ pub(crate) struct Figures {
     pub(crate) failed: u64,
     /// The first of these.
     pub(crate) failure: Option<String>,
+}
+
+/// CPU time over all rounds together: the ticks of one round are too coarse.
+#[derive(Default)]
+pub(crate) struct Cost {
+    microseconds: u64,
+    requests: u64,
+}
+
+impl Cost {
+    fn add(&mut self, outcome: &Outcome) {
+        self.microseconds += outcome.cpu;
+        self.requests += outcome.times.len() as u64;
+    }
+
+    /// CPU microseconds a request.
+    pub(crate) fn each(&self) -> f64 {
+        self.microseconds as f64 / self.requests as f64
+    }
 }
 
 /// What came of one cell.
@@ -93,7 +112,7 @@ pub(crate) async fn measure(settings: &Settings, targets: &[Target], stub_port: 
             let got = cell(target, stub_port, 1, "", settings.requests, settings.cell, figures).await?;
             figures.median.push(quantile(&got.times, 0.5));
             figures.p99.push(quantile(&got.times, 0.99));
-            figures.cpu.push(got.cpu as f64 / got.times.len().max(1) as f64);
+            figures.cpu.add(&got);
         }
         for (target, figures) in targets.iter().zip(&mut all) {
             let got = cell(target, stub_port, 1, STREAM, settings.streams, settings.cell, figures).await?;
@@ -106,7 +125,7 @@ pub(crate) async fn measure(settings: &Settings, targets: &[Target], stub_port: 
             let got = cell(target, stub_port, WIDE, "", usize::MAX, settings.cell_wide, figures).await?;
             figures.rate.push(got.times.len() as f64 / got.elapsed.as_secs_f64());
             figures.rate_p99.push(quantile(&got.times, 0.99));
-            figures.cpu_wide.push(got.cpu as f64 / got.times.len().max(1) as f64);
+            figures.cpu_wide.add(&got);
         }
         for (target, figures) in targets.iter().zip(&mut all) {
             let got = cell(target, stub_port, WIDE, STREAM, usize::MAX, settings.cell_wide, figures).await?;
