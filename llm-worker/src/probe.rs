@@ -1,5 +1,7 @@
 //! Tries what is installed: loads each engine and precision, measures it, compares the vectors.
 
+pub mod model;
+
 use std::time::{Duration, Instant};
 
 use domain::wire::Class;

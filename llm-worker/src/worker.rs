@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::wire::{Assignment, Blob, Down, Failure, Model, Reply, Request, RequestId, Up, Vectors};
 use futures::StreamExt as _;
+use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,6 +18,12 @@ use crate::backend::{Backend, BackendError};
 const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How long a worker that was told to leave may finish what it has.
 const DRAIN: Duration = Duration::from_secs(30);
+/// Time that the servers behind the backends have to tell their models before the worker registers.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+/// Time between two looks at what is loaded.
+const LOOK: Duration = Duration::from_secs(3);
+/// Looks from one refresh of the lists of models to the next.
+const LOOKS_A_REFRESH: u32 = 3;
 /// Pieces of text that may wait for the stream.
 const PIECES: usize = 64;
 
@@ -77,12 +84,18 @@ impl Worker {
         outgoing: mpsc::Sender<Up>,
         shutdown: CancellationToken,
     ) -> Ended {
-        let register = Up::Register { worker: self.name.clone(), models: self.models() };
+        // A server that does not answer now is asked again while the others work.
+        let _ = tokio::time::timeout(FIRST_LOOK, refresh(&self.backends)).await;
+        let models = self.models();
+        let register = Up::Register { worker: self.name.clone(), models: models.clone() };
         for message in [register, Up::Credit { count: self.credits }] {
             if outgoing.send(message).await.is_err() {
                 return Ended::Closed;
             }
         }
+        // Dropped, and thereby stopped, with this stream.
+        let mut watching = JoinSet::new();
+        watching.spawn(watch(self.clone(), models, outgoing.clone()));
         let mut tasks: JoinSet<TaskEnd> = JoinSet::new();
         let mut handles = HashMap::new();
         let mut beat = tokio::time::interval(HEARTBEAT);
@@ -144,7 +157,47 @@ impl Worker {
     }
 
     fn backend_of(&self, model: &str) -> Option<Arc<dyn Backend>> {
-        self.backends.iter().find(|backend| backend.models().iter().any(|known| known.id == model)).cloned()
+        self.backends.iter().find(|backend| backend.serves(model)).cloned()
+    }
+}
+
+/// Asks every backend anew for its models.
+async fn refresh(backends: &[Arc<dyn Backend>]) {
+    for outcome in join_all(backends.iter().map(|backend| backend.refresh())).await {
+        if let Err(error) = outcome {
+            // The list stays; requests fail by themselves and say why.
+            tracing::debug!(?error, "a model server does not tell its models");
+        }
+    }
+}
+
+/// Tells the gateway when the models, or those that are loaded, have changed.
+async fn watch(worker: Worker, mut registered: Vec<Model>, outgoing: mpsc::Sender<Up>) {
+    let mut resident: Option<Vec<String>> = None;
+    for look in 0_u32.. {
+        if look % LOOKS_A_REFRESH == LOOKS_A_REFRESH - 1 {
+            refresh(&worker.backends).await;
+        }
+        let models = worker.models();
+        if models != registered {
+            registered.clone_from(&models);
+            let register = Up::Register { worker: worker.name.clone(), models };
+            if outgoing.send(register).await.is_err() {
+                return;
+            }
+        }
+        let told = join_all(worker.backends.iter().map(|backend| backend.resident())).await;
+        if told.iter().any(Option::is_some) {
+            let mut now: Vec<String> = told.into_iter().flatten().flatten().collect();
+            now.sort_unstable();
+            if resident.as_ref() != Some(&now) {
+                resident = Some(now.clone());
+                if outgoing.send(Up::Resident { models: now }).await.is_err() {
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -212,7 +265,7 @@ async fn perform(
             while let (true, Some(piece)) = (open, answer.body.next().await) {
                 open = outgoing.send(Up::Bytes { id, data: Blob(piece?) }).await.is_ok();
             }
-            Ok(Reply::Forward { usage: None })
+            Ok(Reply::Forward { usage: answer.usage.get().copied() })
         }
         Request::Transcribe(request) => Ok(Reply::Transcribe { transcript: backend.transcribe(request).await? }),
         Request::Unknown => Err(BackendError::Failed(Failure::Invalid { message: "an unknown request".to_owned() })),

@@ -9,7 +9,11 @@
 )]
 
 mod embedding;
+mod fake_server;
 mod models;
+mod normalise;
+mod ollama_real;
 mod protocol;
 mod pull;
 mod scripted;
+mod servers;
