@@ -5,17 +5,10 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum/target
 DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/lyceum/demo
 LYCEUM := $(CARGO_TARGET_DIR)/debug/lyceum
 
-<<<<<<< HEAD
-.PHONY: help run bin web test test-long test-clients bench-gateway audit fmt lint setup setup-test openapi
-
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-=======
-.PHONY: help run bin web test test-long audit fmt lint setup setup-test openapi bench-scheduler
+.PHONY: help run bin web test test-long test-clients bench-gateway bench-scheduler audit fmt lint setup setup-test openapi
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
->>>>>>> benchsched
 
 setup: ## check the machine for what `make run` needs; install it as root, or print one command
 	@scripts/setup.sh run
@@ -40,16 +33,13 @@ test: setup-test ## everything a change must pass: format, lints, suites on SQLi
 test-long: setup-test ## kill -9, canaries, hostile replies at full length
 	@scripts/test-long.sh
 
-<<<<<<< HEAD
 test-clients: ## openai, ollama, langchain-openai, llm and JavaScript openai against the gateway's HTTP surface
 	@scripts/test-clients.sh
 
 bench-gateway: ## what the gateway costs beside smg, vllm-router, LiteLLM and Portkey; last line is JSON
 	@bench/gateway.sh
-=======
 bench-scheduler: ## the gateway's scheduler beside first-come, round robin and the Virtual Token Counter
 	@bench/scheduler.sh
->>>>>>> benchsched
 
 audit: ## licences, advisories, bans (needs cargo-deny)
 	cargo deny check
