@@ -30,6 +30,9 @@ if [ "$goal" = test ]; then
   need ffprobe ffmpeg
   need python3 python3
   need pip3 python3-pip
+  python3 -c 'import ensurepip' >/dev/null 2>&1 || packages+=(python3-venv)
+  need curl curl
+  need pgrep procps
   # The journeys of the browser client; elsewhere than on Debian any Chromium in the path does.
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then need chromium chromium; fi
   cargo fmt --version >/dev/null 2>&1 || { say "rustfmt is missing: rustup component add rustfmt"; exit 1; }
@@ -54,6 +57,9 @@ if [ ${#packages[@]} -gt 0 ]; then
   fi
 fi
 
+if [ "$goal" = test ]; then
+  command -v go >/dev/null || say "optional: Go is missing; the tests against a real Ollama are skipped (https://go.dev/dl)"
+fi
 if [ "$goal" = run ]; then
   command -v ffprobe >/dev/null || say "optional: ffmpeg is missing; the duration of videos is read by our own reader (sudo apt-get install ffmpeg)"
   python3 -m pip --version >/dev/null 2>&1 || say "optional: python3 with pip is missing; the embedding model runs in candle, about three times slower than ONNX Runtime (sudo apt-get install python3 python3-pip)"

@@ -35,7 +35,24 @@ database() {
   promised=$promised,postgres
   echo "PostgreSQL at $LYCEUM_TEST_POSTGRES_URL"
 }
-trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
+ollama() { # a real Ollama where Go can build one; elsewhere its tests say that they are skipped
+  local exports status=0
+  exports=$(scripts/test-ollama.sh start) || status=$?
+  case $status in
+    0)
+      eval "$exports"
+      promised=$promised,ollama
+      echo "Ollama at $LYCEUM_TEST_OLLAMA_URL"
+      ;;
+    3) echo "skipped: the tests against a real Ollama" ;;
+    *) return 1 ;;
+  esac
+}
+finish() {
+  scripts/test-postgres.sh stop >/dev/null 2>&1 || true
+  scripts/test-ollama.sh stop >/dev/null 2>&1 || true
+}
+trap finish EXIT
 
 prune
 step format cargo fmt --all --check
@@ -43,6 +60,7 @@ step web scripts/web.sh test
 step lints cargo clippy --workspace --all-targets --locked -- -D warnings
 step model model
 step database database
+step ollama ollama
 export LYCEUM_TEST_PROMISED=$promised
 step suites cargo test --workspace --lib --bins --tests --locked --no-fail-fast
 step journeys scripts/e2e.sh
