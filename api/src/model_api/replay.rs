@@ -44,8 +44,8 @@ struct Head {
 enum Progress {
     /// Nothing came yet.
     Asked,
-    /// This many pieces are there.
-    Pieces(usize),
+    /// Some pieces are there.
+    Some,
     /// All pieces are there.
     Whole,
     /// It ended before its head.
@@ -159,7 +159,7 @@ where
     let kind = made.headers().get(header::CONTENT_TYPE).cloned();
     *lock(&recording.head) = Some(Head { status, kind });
     let mut body = made.into_body().into_data_stream();
-    let (mut count, mut bytes, mut broken) = (0, 0, false);
+    let (mut bytes, mut broken) = (0, false);
     while let Some(piece) = body.next().await {
         let Ok(piece) = piece else {
             broken = true;
@@ -168,8 +168,7 @@ where
         bytes += piece.len();
         broken |= piece.windows(9).any(|window| window == b"{\"error\":");
         lock(&recording.pieces).push(piece);
-        count += 1;
-        recording.progress.send_replace(Progress::Pieces(count));
+        recording.progress.send_replace(Progress::Some);
     }
     recording.progress.send_replace(Progress::Whole);
     status == StatusCode::OK && !broken && bytes <= MOST_ANSWER
@@ -192,7 +191,7 @@ impl Reader {
             match &*progress.borrow_and_update() {
                 Progress::Failed(fault) => return Err((**fault).clone()),
                 Progress::Asked => {}
-                Progress::Pieces(_) | Progress::Whole => break,
+                Progress::Some | Progress::Whole => break,
             }
             if progress.changed().await.is_err() {
                 return Err(GatewayError::WorkerLost.into());

@@ -1,6 +1,7 @@
 //! `lyceum model`: the catalogue, fetching, checking and trying models.
 
 use llm_worker::cache::FileState;
+use llm_worker::probe::model::{Outcome, Report};
 use llm_worker::{Catalog, probe, pull};
 
 use crate::args::ModelCommand;
@@ -59,7 +60,8 @@ pub(crate) async fn run(command: &ModelCommand, config: &Config, dry_run: bool, 
                 .iter()
                 .filter(|one| one.outcome.as_ref().map_or(true, |measured| wanted(&measured.model)))
                 .collect();
-            out.result(&serde_json::json!({"probes": shown}), |_| {
+            let servers = servers(config, &wanted, out).await?;
+            out.result(&serde_json::json!({"probes": shown, "servers": servers}), |_| {
                 let mut text = String::new();
                 for one in &shown {
                     let engine = format!("{:?} {:?}", one.engine, one.precision).to_lowercase();
@@ -71,11 +73,56 @@ pub(crate) async fn run(command: &ModelCommand, config: &Config, dry_run: bool, 
                         Err(reason) => format!("{engine:<12} not usable: {reason}\n"),
                     });
                 }
+                for (server, report) in &servers {
+                    text.push_str(&format!("{server:<12} {}\n", found(report)));
+                }
                 text
             });
         }
     }
     Ok(OK)
+}
+
+/// Tries every model of the servers that the configuration names.
+async fn servers(config: &Config, wanted: &dyn Fn(&str) -> bool, out: &Out) -> Result<Vec<(String, Report)>> {
+    let mut reports = Vec::new();
+    for upstream in &config.upstream {
+        let backend = llm_worker::upstream::open(upstream)?;
+        if let Err(error) = backend.refresh().await {
+            out.note(format!("the model server \"{}\" cannot be asked: {error:?}", upstream.name));
+        }
+        for model in backend.models().iter().filter(|model| wanted(&model.id)) {
+            out.note(format!("trying {} of {}", model.id, upstream.name));
+            reports.push((upstream.name.clone(), probe::model::probe(&backend, model).await));
+        }
+    }
+    Ok(reports)
+}
+
+/// One line about a model of a server.
+fn found(report: &Report) -> String {
+    let said = |outcome: &Outcome| match outcome {
+        Outcome::Works => "yes".to_owned(),
+        Outcome::Wrong { reason } => format!("wrong ({reason})"),
+        Outcome::Refused { .. } => "no".to_owned(),
+        Outcome::Failed { reason } => format!("failed ({reason})"),
+        Outcome::TimedOut => "no answer in time".to_owned(),
+        Outcome::NotTried => "not tried".to_owned(),
+    };
+    let (model, abilities) = (&report.model, &report.model.abilities);
+    let number =
+        |value: Option<u32>, unit: &str| value.map_or_else(|| "-".to_owned(), |value| format!("{value} {unit}"));
+    format!(
+        "{:<26} answers {}, tools {}, schema {}, schema with thinking {}, context {}, {}, load {}",
+        model.id,
+        said(&report.answers),
+        said(&report.tools),
+        said(&report.schema),
+        said(&report.schema_thinking),
+        model.max_tokens.map_or_else(|| "-".to_owned(), |tokens| tokens.to_string()),
+        number(abilities.tokens_per_second, "tokens/s"),
+        number(abilities.load_ms, "ms"),
+    )
 }
 
 fn list(files: &[pull::Listed], out: &Out) {
