@@ -1,6 +1,7 @@
 //! What runs models: one trait, and the backends that this build has.
 
 pub mod candle;
+pub mod candle_chat;
 pub mod onnx;
 pub mod scripted;
 

@@ -8,8 +8,10 @@
     reason = "tests may panic and say why they skip"
 )]
 
+mod candle_chat;
 mod embedding;
 mod models;
 mod protocol;
 mod pull;
 mod scripted;
+mod tiny_gguf;
