@@ -1,9 +1,13 @@
 //! What runs models: one trait, and the backends that this build has.
 
+mod audio;
 pub mod candle;
 pub mod candle_chat;
+mod child;
 pub mod onnx;
+pub mod pocketsphinx;
 pub mod scripted;
+pub mod whisper;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -32,7 +32,7 @@ use self::generate::{Generator, Work};
 use self::header::Header;
 use self::network::{Network, Shape};
 use self::reply::Reply;
-use self::sample::Sampler;
+pub(super) use self::sample::Sampler;
 use self::template::{Marks, Template};
 use self::vocabulary::Vocabulary;
 use crate::backend::{Backend, BackendError, ChatEnd};

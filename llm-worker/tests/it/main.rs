@@ -14,4 +14,5 @@ mod models;
 mod protocol;
 mod pull;
 mod scripted;
+mod speech;
 mod tiny_gguf;

@@ -5,19 +5,19 @@
 const NEGLIGIBLE: f32 = 21.0;
 
 /// Draws tokens; equal seeds draw alike on every machine that computes equal scores.
-pub(super) struct Sampler {
+pub(in crate::backend) struct Sampler {
     state: u64,
     temperature: f32,
     top_p: f32,
 }
 
 impl Sampler {
-    pub(super) fn new(seed: u64, temperature: f32, top_p: f32) -> Self {
+    pub(in crate::backend) fn new(seed: u64, temperature: f32, top_p: f32) -> Self {
         Self { state: seed, temperature, top_p }
     }
 
     /// One of the allowed tokens; nothing when none is allowed.
-    pub(super) fn choose(&mut self, scores: &[f32], allowed: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(in crate::backend) fn choose(&mut self, scores: &[f32], allowed: impl Fn(u32) -> bool) -> Option<u32> {
         let scored = (0_u32..).zip(scores).filter(|(id, _)| allowed(*id));
         // A network with broken weights scores with numbers that are none; they come last.
         let sound = scored.map(|(id, score)| (id, if score.is_nan() { f32::NEG_INFINITY } else { *score }));
