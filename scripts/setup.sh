@@ -35,6 +35,12 @@ if [ "$goal" = test ]; then
   need pgrep procps
   # The journeys of the browser client; elsewhere than on Debian any Chromium in the path does.
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then need chromium chromium; fi
+  # Rough transcripts, and a voice to test them with; only Debian and Ubuntu have these packages.
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    need pocketsphinx_batch pocketsphinx
+    [ -f /usr/share/pocketsphinx/model/en-us/en-us.lm.bin ] || packages+=(pocketsphinx-en-us)
+    need flite flite
+  fi
   cargo fmt --version >/dev/null 2>&1 || { say "rustfmt is missing: rustup component add rustfmt"; exit 1; }
   cargo clippy --version >/dev/null 2>&1 || { say "clippy is missing: rustup component add clippy"; exit 1; }
 fi
@@ -63,5 +69,6 @@ fi
 if [ "$goal" = run ]; then
   command -v ffprobe >/dev/null || say "optional: ffmpeg is missing; the duration of videos is read by our own reader (sudo apt-get install ffmpeg)"
   python3 -m pip --version >/dev/null 2>&1 || say "optional: python3 with pip is missing; the embedding model runs in candle, about three times slower than ONNX Runtime (sudo apt-get install python3 python3-pip)"
+  command -v pocketsphinx_batch >/dev/null || say "optional: pocketsphinx is missing; there are no rough transcripts of speech (sudo apt-get install pocketsphinx pocketsphinx-en-us)"
   command -v npm >/dev/null || say "optional: Node.js 20.19 or newer is missing; the binary then has no pages for browsers (https://nodejs.org)"
 fi

@@ -89,7 +89,10 @@ impl About {
 
 /// The document as text, ended by a line break.
 pub(crate) fn text(routes: &Routes) -> String {
-    let mut text = serde_json::to_string_pretty(&document(routes)).unwrap_or_default();
+    let mut document = document(routes);
+    // By name, so that a route which moves in the code changes nothing here.
+    document.sort_all_objects();
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
 }

@@ -147,15 +147,22 @@ pub struct Fetched {
 /// Raised when a parser or the chunker changes what it makes of the same bytes.
 const PARSERS: u32 = 1;
 
+/// The same JSON with its keys in the order of the alphabet, however it came about.
+fn sorted(mut json: Value) -> Value {
+    json.sort_all_objects();
+    json
+}
+
 impl Fetched {
     /// Equal content, tree and parsers have an equal fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(format!("parsers {PARSERS}\n{}\n", json!(self.outline)));
+        hash.update(format!("parsers {PARSERS}\n{}\n", sorted(json!(self.outline))));
         for document in &self.documents {
             let media = document.media.as_ref().map(|media| media.sha256.as_str()).unwrap_or_default();
-            hash.update(format!("{}\n{}\n{media}\n{}\n", document.path, document.sha256, document.extra));
+            let extra = sorted(document.extra.clone());
+            hash.update(format!("{}\n{}\n{media}\n{extra}\n", document.path, document.sha256));
             for (path, bytes) in &document.includes {
                 hash.update(format!("{path}\n{}\n", sha256(bytes)));
             }

@@ -1,11 +1,17 @@
 //! What runs models: one trait, and the backends that this build has.
 
+mod audio;
 pub mod candle;
+pub mod candle_chat;
+mod child;
 pub mod http;
 pub mod ollama;
 pub mod onnx;
+pub mod onnx;
 pub mod openai;
+pub mod pocketsphinx;
 pub mod scripted;
+pub mod whisper;
 
 use std::sync::{Arc, OnceLock};
 

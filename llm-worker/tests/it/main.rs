@@ -8,6 +8,7 @@
     reason = "tests may panic and say why they skip"
 )]
 
+mod candle_chat;
 mod embedding;
 mod fake_server;
 mod models;
@@ -17,3 +18,5 @@ mod protocol;
 mod pull;
 mod scripted;
 mod servers;
+mod speech;
+mod tiny_gguf;
