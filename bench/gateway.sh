@@ -117,7 +117,7 @@ TOML
   # Joined by &&: within a condition the shell does not stop at a failure by itself.
   "${lyceum[@]}" institution create bench --name Bench >"$folder/ours.log" 2>&1 &&
     "${lyceum[@]}" user create bench >>"$folder/ours.log" 2>&1 &&
-    "${lyceum[@]}" user grant bench instructor >>"$folder/ours.log" 2>&1 &&
+    "${lyceum[@]}" user grant bench admin >>"$folder/ours.log" 2>&1 &&
     "${lyceum[@]}" gateway limits set --user bench --requests-minute 100000000 --tokens-day 1000000000000 \
       >>"$folder/ours.log" 2>&1 &&
     "${lyceum[@]}" key create --user bench --json >"$folder/key.json" 2>>"$folder/ours.log" ||

@@ -39,7 +39,7 @@ def run(*arguments):
 
 run("institution", "create", "home")
 run("user", "create", "ines")
-run("user", "grant", "ines", "institution_admin")
+run("user", "grant", "ines", "admin")
 key = run("key", "create", "--user", "ines")["key"]
 port, worker_port = free_port(), free_port()
 token = "a token of this test alone"

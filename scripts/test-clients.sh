@@ -82,7 +82,7 @@ product() {
   set_up institution create clients --name Clients >>"$folder/setup.log"
   for user in free tight; do
     set_up user create "$user" >>"$folder/setup.log"
-    set_up user grant "$user" instructor >>"$folder/setup.log"
+    set_up user grant "$user" admin >>"$folder/setup.log"
     set_up key create --user "$user" --json >"$folder/$user.json"
   done
   set_up gateway limits set --user tight --requests-day 2 >>"$folder/setup.log"

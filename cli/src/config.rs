@@ -31,6 +31,15 @@ pub(crate) struct Config {
     /// Model servers that this process uses: `[[upstream]]` sections.
     #[serde(default)]
     pub(crate) upstream: Vec<llm_worker::Upstream>,
+    /// Language models that this process runs itself, from GGUF files: `[[gguf]]` sections.
+    #[serde(default)]
+    pub(crate) gguf: Vec<llm_worker::backend::candle_chat::ChatSettings>,
+    /// Whisper models that this process runs itself: `[[whisper]]` sections.
+    #[serde(default)]
+    pub(crate) whisper: Vec<llm_worker::backend::whisper::WhisperSettings>,
+    /// Rough transcripts by pocketsphinx: an empty `[pocketsphinx]` section switches them on.
+    #[serde(default)]
+    pub(crate) pocketsphinx: Option<llm_worker::backend::pocketsphinx::PocketsphinxSettings>,
     /// How requests to models are queued and named.
     #[serde(default)]
     pub(crate) gateway: GatewayConfig,
@@ -96,6 +105,9 @@ impl Default for Config {
             embedding_runtime: "auto".into(),
             scripted_chat: String::new(),
             upstream: Vec::new(),
+            gguf: Vec::new(),
+            whisper: Vec::new(),
+            pocketsphinx: None,
             gateway: GatewayConfig::default(),
             lease_seconds: 60,
             job_concurrency: 2,

@@ -70,6 +70,9 @@ pub(crate) async fn worker(config: &Config, name: String) -> (Worker, Attached) 
             )),
         }
     }
+    for backend in local(config, &mut attached.notices).await {
+        worker = worker.with_backend(backend);
+    }
     if !config.scripted_chat.is_empty() {
         match scripted(std::path::Path::new(&config.scripted_chat)) {
             Ok(scripted) => worker = worker.with_backend(Arc::new(scripted)),
@@ -77,6 +80,46 @@ pub(crate) async fn worker(config: &Config, name: String) -> (Worker, Attached) 
         }
     }
     (worker, attached)
+}
+
+/// Language models and ears that the administrator gave; what cannot be opened is a notice.
+async fn local(config: &Config, notices: &mut Vec<String>) -> Vec<Arc<dyn llm_worker::Backend>> {
+    use llm_worker::backend::{candle_chat::open_chat, pocketsphinx::open_pocketsphinx, whisper::open_whisper};
+    let (gguf, whisper, sphinx) = (config.gguf.clone(), config.whisper.clone(), config.pocketsphinx.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let (mut backends, mut notices) = (Vec::<Arc<dyn llm_worker::Backend>>::new(), Vec::new());
+        for settings in &gguf {
+            match open_chat(settings) {
+                Ok(opened) => {
+                    notices.extend(opened.notices);
+                    backends.push(opened.backend);
+                }
+                Err(error) => notices.push(format!("a language model is missing: {error}")),
+            }
+        }
+        for settings in &whisper {
+            match open_whisper(settings) {
+                Ok(backend) => backends.push(backend),
+                Err(error) => notices.push(format!("a speech model is missing: {error}")),
+            }
+        }
+        match sphinx.as_ref().map(open_pocketsphinx) {
+            Some(Ok(backend)) => backends.push(backend),
+            Some(Err(notice)) => notices.push(notice),
+            None => {}
+        }
+        (backends, notices)
+    });
+    match opened.await {
+        Ok((backends, more)) => {
+            notices.extend(more);
+            backends
+        }
+        Err(error) => {
+            notices.push(format!("the models of the configuration could not be opened: {error}"));
+            Vec::new()
+        }
+    }
 }
 
 /// Starts a worker in this process with every model that can be had; a school works without any.
@@ -128,6 +171,16 @@ pub(crate) fn servers(
         });
     }
     Ok(())
+}
+
+/// The worker with the model servers that it can reach, for a gateway elsewhere.
+pub(crate) fn with_servers(config: &Config, mut worker: Worker) -> Result<Worker, llm_worker::Error> {
+    let mut slots = 8;
+    for upstream in &config.upstream {
+        slots += upstream.slots();
+        worker = worker.with_backend(llm_worker::upstream::open(upstream)?);
+    }
+    Ok(worker.with_credits(slots))
 }
 
 /// A model server as the gateway sees it.

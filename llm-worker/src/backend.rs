@@ -7,7 +7,6 @@ mod child;
 pub mod http;
 pub mod ollama;
 pub mod onnx;
-pub mod onnx;
 pub mod openai;
 pub mod pocketsphinx;
 pub mod scripted;

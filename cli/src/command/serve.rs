@@ -44,8 +44,11 @@ pub(crate) async fn work(config: &Config, arguments: &ServeArgs, out: &Out) -> R
     for notice in &attached.notices {
         out.note(format!("degraded: {notice}"));
     }
+    let worker = crate::models::with_servers(config, worker)
+        .map_err(|error| Failure::new(BAD_CONFIG, format!("bad configuration: {error}")))?;
     let models = worker.models();
-    if models.is_empty() {
+    // A server may tell its models later.
+    if models.is_empty() && config.upstream.is_empty() {
         return Err(Failure::new(FAILED, "there is no model to run here; fetch one with: lyceum model pull"));
     }
     let names: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
