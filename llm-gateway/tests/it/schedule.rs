@@ -336,6 +336,8 @@ struct Books {
 
 struct Kept(Arc<Books>);
 
+struct Keeper(Arc<Books>);
+
 impl Held for Kept {
     fn settle(self: Box<Self>, tokens: u64) {
         self.0.settled.fetch_add(usize::try_from(tokens).unwrap(), Ordering::SeqCst);
@@ -343,25 +345,25 @@ impl Held for Kept {
 }
 
 #[async_trait::async_trait]
-impl Meter for Arc<Books> {
+impl Meter for Keeper {
     async fn reserve(&self, caller: &Caller, _: u64) -> Result<Box<dyn Held>, GatewayError> {
         if caller.user.is_none() {
-            self.refused.fetch_add(1, Ordering::SeqCst);
+            self.0.refused.fetch_add(1, Ordering::SeqCst);
             return Err(GatewayError::SwitchedOff);
         }
-        Ok(Box::new(Kept(Arc::clone(self))))
+        Ok(Box::new(Kept(Arc::clone(&self.0))))
     }
 
     fn record(&self, used: Used) {
         assert_eq!(used.model, "m");
-        self.recorded.fetch_add(1, Ordering::SeqCst);
+        self.0.recorded.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_meter_is_asked_before_anything_waits_and_told_at_the_end() {
     let books = Arc::new(Books::default());
-    let gateway = Gateway::with_meter(Options::default(), Some(Arc::new(Arc::clone(&books))));
+    let gateway = Gateway::with_meter(Options::default(), Some(Arc::new(Keeper(Arc::clone(&books)))));
     let mut hand = Hand::attach_with(&gateway, 1, chats(&["m"])).await;
     assert_eq!(gateway.chat(Class::Chat, ask("m", "x"), LONG).await.unwrap_err(), GatewayError::SwitchedOff);
     assert!(hand.idle().await);
