@@ -142,7 +142,8 @@ fn asking(model: &str, text: &str, max_tokens: u32) -> ChatRequest {
         messages: vec![Message { role: Role::User, content: text.to_owned() }],
         max_tokens,
         seed: Some(1),
-        temperature: Some(0.0),
+        // At 0 a small model says one word for ever, and a server that notices breaks it off.
+        temperature: Some(0.7),
         ..ChatRequest::default()
     }
 }

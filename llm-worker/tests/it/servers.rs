@@ -47,7 +47,7 @@ fn asking(model: &str, text: &str) -> ChatRequest {
 }
 
 pub(crate) async fn chat(backend: &Arc<dyn Backend>, request: ChatRequest) -> (String, Result<ChatEnd, BackendError>) {
-    let (sender, mut pieces) = mpsc::channel(8);
+    let (sender, mut pieces) = mpsc::channel::<String>(8);
     let gather = async {
         let mut text = String::new();
         while let Some(piece) = pieces.recv().await {
@@ -243,6 +243,13 @@ async fn models_that_appear_later_are_registered() {
     assert_eq!((models[0].id.as_str(), models[0].task, models[0].max_tokens), ("new:latest", Task::Chat, Some(512)));
     assert_eq!(models[0].abilities.tools, Some(true));
     assert_eq!(models[0].abilities.version.as_deref(), Some("d1"));
+    let two = |first: &str, second: &str| {
+        format!(r#"{{"models":[{{"name":"{first}","digest":"d1"}},{{"name":"{second}","digest":"d1"}}]}}"#)
+    };
+    server.json("/api/tags", &two("new:latest", "other:latest"));
+    assert!(backend.refresh().await.unwrap());
+    server.json("/api/tags", &two("other:latest", "new:latest"));
+    assert!(!backend.refresh().await.unwrap(), "Ollama's order is by chance");
     assert!(backend.serves("new") && backend.serves("new:latest") && !backend.serves("new:7b"));
     assert!(backend.notices()[0].contains("not known"), "a version that is not told is a notice");
 }
@@ -329,6 +336,16 @@ async fn forwarded_answer_without_its_last_word_ends_with_an_error() {
             "/v1/chat/completions",
             false,
             vec![head("application/json"), piece("{\"choices\":[{"), end()],
+        ),
+        (
+            Dialect::OpenAi,
+            "/v1/chat/completions",
+            false,
+            vec![answer(
+                200,
+                "application/json",
+                "{\"choices\":[{\"message\":{},\"finish_reason\":null}],\"usage\":{}}",
+            )],
         ),
         (Dialect::Ollama, "/api/chat", true, vec![head(NDJSON), piece(&said("one")), end()]),
         (

@@ -98,6 +98,10 @@ impl Checked {
                     _ => Err(cut("its stream ends without [DONE]")),
                 }
             }
+            // So Ollama's `/v1` answers when its runner gave up. Inside a text the quotes are escaped.
+            Ending::Json if memchr::memmem::find(tail, b"\"finish_reason\":null").is_some() => {
+                Err(cut("it names no reason for its end"))
+            }
             Ending::Json if tail.ends_with(b"}") || tail.ends_with(b"]") => {
                 self.count(tail);
                 Ok(())

@@ -14,7 +14,7 @@ use crate::probe::cosine;
 
 /// Texts of one request: a server that is slow still answers each within the time for a first
 /// byte, and other requests come between.
-const BATCH: usize = 32;
+const BATCH: usize = 16;
 /// One meaning in two spellings that a sound tokeniser cuts alike, and an unsound one does not.
 const SPELLINGS: [&str; 2] = ["naïve café: x=3.14!", "naive cafe : x = 3 . 14 !"];
 /// Below this the two spellings were cut differently; cut wrongly they reach 0.7 at most.

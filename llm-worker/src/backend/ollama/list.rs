@@ -165,6 +165,14 @@ pub(super) async fn list(
             _ => order.push(Arc::new(ask(http, &tag, said, window).await)),
         }
     }
+    // The server sorts by second of change and leaves the rest to chance: what is known keeps its
+    // place, so that nothing seems to have changed; what an administrator named has theirs.
+    let last = usize::MAX;
+    order.sort_by_key(|detail| {
+        let id = detail.model.id.as_str();
+        let said = named.iter().position(|served| same_model(served.id(), id)).unwrap_or(last);
+        (said, before.order.iter().position(|known| known.model.id == id).unwrap_or(last))
+    });
     Ok(Known::new(order, notices(http).await))
 }
 
