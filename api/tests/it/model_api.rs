@@ -14,6 +14,7 @@ use domain::wire::{
 use futures::StreamExt as _;
 use llm_gateway::{Direct, Forwarded, Gateway, GatewayError};
 use school::api_key::NewApiKey;
+use school::institution::NewInstitution;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -345,7 +346,8 @@ store::both_databases!(thousands_of_look_ups_never_cross_institutions, |store| a
     let mut keys = Vec::new();
     for number in 0..20 {
         let slug = format!("school-{number}");
-        let institution = world.school.institution().create(&operator, &slug, &slug).await.unwrap().id;
+        let new = NewInstitution { slug: slug.clone(), name: slug };
+        let institution = world.school.institution().create(&operator, new).await.unwrap().id;
         let user = world.stranger(institution, "ia", "plain").await;
         let actor = Actor::operator(institution);
         let grant =

@@ -43,7 +43,8 @@ impl State {
     }
 
     fn takes(&self, worker_id: WorkerId, worker: &WorkerState, entry: &Entry, now: Instant) -> bool {
-        worker.free_for(entry.class)
+        // What is kept for people who wait is open to whoever waited too long.
+        (worker.free_for(entry.class) || worker.credits > 0 && self.rank(entry, now).1)
             && !entry.tried.contains(&worker_id)
             && worker.serves(&entry.model, entry.dialect)
             && worker.has_room(&entry.model)

@@ -86,6 +86,10 @@ async fn models_are_served_in_groups() {
         let model = if number % 2 == 0 { "a" } else { "b" };
         streams.extend(queue(&user(&gateway, number), model, &[format!("{model}{number}")]).await);
     }
+    // Whoever waits makes the gateway look again.
+    for stream in streams {
+        tokio::spawn(stream.count());
+    }
     hand.say(Up::Credit { count: 1 }).await;
     let mut order = String::new();
     for _ in 0..6 {
@@ -105,12 +109,13 @@ async fn a_model_that_is_kept_waiting_gets_its_turn_under_a_flood_of_another() {
     let mut hand = Hand::attach_with(&gateway, 0, chats(&["a", "b"])).await;
     hand.say(Up::Capacity { resident: 1 }).await;
     hand.say(Up::Credit { count: 1 }).await;
-    let mut streams = queue(&user(&gateway, 1), "a", &["a".into()]).await;
+    let waits = |streams: Vec<ChatStream>| streams.into_iter().for_each(|one| drop(tokio::spawn(one.count())));
+    waits(queue(&user(&gateway, 1), "a", &["a".into()]).await);
     let mut assignment = hand.next().await;
-    streams.extend(queue(&user(&gateway, 2), "b", &["b".into()]).await);
+    waits(queue(&user(&gateway, 2), "b", &["b".into()]).await);
     let began = tokio::time::Instant::now();
     let waited = loop {
-        streams.extend(queue(&user(&gateway, 1), "a", &["a".into()]).await);
+        waits(queue(&user(&gateway, 1), "a", &["a".into()]).await);
         tokio::time::advance(Duration::from_secs(1)).await;
         finish(&hand, assignment.id).await;
         assignment = hand.next().await;
