@@ -16,7 +16,7 @@ async fn owner(world: &World, role: &str, own: bool) -> User {
         let name = format!("u{}", uuid::Uuid::now_v7().simple());
         return world.stranger(world.home, &name, "plain").await;
     }
-    world.users.get(role).unwrap_or(&world.users["LE"]).clone()
+    world.users.get(role).unwrap_or_else(|| &world.users["LE"]).clone()
 }
 
 /// The request of a case of the matrix, if it is one of these routes.

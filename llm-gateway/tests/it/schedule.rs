@@ -173,7 +173,7 @@ async fn a_conversation_stays_where_its_beginning_was_read() {
     for _ in 0..3 {
         for (at, hand) in [(1, &mut second), (0, &mut first)] {
             let text = format!("{}and a question", course[at]);
-            streams.extend(queue(&user(&gateway, at as u128 + 1), "m", &[text.clone()]).await);
+            streams.extend(queue(&user(&gateway, at as u128 + 1), "m", std::slice::from_ref(&text)).await);
             let assignment = hand.next().await;
             assert_eq!(said(&assignment), text);
             finish(hand, assignment.id).await;

@@ -79,7 +79,7 @@ impl Ollama {
             http,
             pinned: upstream.pinned.clone(),
             keep_alive: upstream.keep_alive.clone(),
-            num_thread: upstream.num_thread.unwrap_or(u32::from(small)),
+            num_thread: upstream.num_thread.unwrap_or_else(|| u32::from(small)),
             num_ctx: upstream.num_ctx,
             known: RwLock::new(Arc::new(Known::named(&upstream.models))),
             named: upstream.models.clone(),

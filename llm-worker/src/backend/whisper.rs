@@ -141,7 +141,7 @@ fn read_config(path: &Path) -> Result<Config, Error> {
     }
     let config: Config = serde_json::from_value(json).map_err(|error| wrong(error.to_string()))?;
     let heads = [config.encoder_attention_heads, config.decoder_attention_heads];
-    let divides = heads.iter().all(|heads| *heads > 0 && config.d_model % heads == 0);
+    let divides = heads.iter().all(|heads| *heads > 0 && config.d_model.is_multiple_of(*heads));
     let bounded = (4..=16_384).contains(&config.d_model)
         && (1..=256).contains(&config.num_mel_bins)
         && (1..=256).contains(&config.encoder_layers)

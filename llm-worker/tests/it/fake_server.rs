@@ -47,7 +47,9 @@ impl FakeServer {
             while let Ok((stream, _)) = listener.accept().await {
                 let (script, requests) = (Arc::clone(&script), Arc::clone(&requests));
                 let (tell_closed, tell_hanging) = (tell_closed.clone(), tell_hanging.clone());
-                tokio::spawn(async move { serve(stream, &script, &requests, &tell_closed, &tell_hanging).await });
+                tokio::spawn(
+                    async move { Box::pin(serve(stream, &script, &requests, &tell_closed, &tell_hanging)).await },
+                );
             }
         });
         server
@@ -99,7 +101,7 @@ async fn serve(
     hanging: &mpsc::UnboundedSender<()>,
 ) {
     let mut buffer = Vec::new();
-    while let Some((path, body)) = read(&mut stream, &mut buffer).await {
+    while let Some((path, body)) = Box::pin(read(&mut stream, &mut buffer)).await {
         requests.lock().unwrap().push((path.clone(), body));
         let steps = script.lock().unwrap().iter().rev().find(|(to, _)| *to == path).map(|(_, steps)| steps.clone());
         for step in steps.unwrap_or_else(|| vec![answer(404, "application/json", r#"{"error":"no such page"}"#)]) {

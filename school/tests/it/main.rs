@@ -1,5 +1,11 @@
 //! Use cases as the command line calls them: the operator, `--as USER`, and what both leave behind.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests may panic and tell figures"
+)]
 
 use domain::course::Course;
 use domain::policy::{Action, Actor, Idempotency};

@@ -82,7 +82,7 @@ store::both_databases!(fifty_parallel_requests_are_counted_exactly, |store| asyn
     let limits = Limits { requests_minute: Some(30), tokens_day: Some(100_000), ..Limits::default() };
     counted.limit(QuotaScope::User, DEFAULT_ID, limits).await;
     let quotas = counted.quotas();
-    let (admitted, refused) = burst(&[quotas.clone()], counted.payer(user), 50, 100).await;
+    let (admitted, refused) = burst(std::slice::from_ref(&quotas), counted.payer(user), 50, 100).await;
     assert_eq!((admitted.len(), refused), (30, 20));
     for one in admitted {
         one.settle(70);
@@ -115,7 +115,7 @@ store::both_databases!(a_killed_process_never_makes_room_for_more, |store| async
         assert!(round < 199);
     }
     println!("{admitted} of 100 admitted over kills");
-    assert!(admitted <= 100 && admitted >= 40, "{admitted}");
+    assert!((40..=100).contains(&admitted), "{admitted}");
 });
 
 store::both_databases!(four_processes_admit_no_more_than_the_limit, |store| async move {
@@ -202,15 +202,15 @@ store::both_databases!(who_has_no_limits_causes_no_rows_and_new_limits_bite, |st
     }
     assert!(counted.taken("day").await.is_empty() && counted.taken("minute").await.is_empty());
     counted.limit(QuotaScope::User, DEFAULT_ID, requests_minute(40)).await;
-    let (admitted, _) = burst(&[quotas.clone()], payer, 10, 0).await;
+    let (admitted, _) = burst(std::slice::from_ref(&quotas), payer, 10, 0).await;
     assert_eq!(admitted.len(), 10);
     counted.limit(QuotaScope::User, &user.to_string(), requests_minute(12)).await;
-    let (more, _) = burst(&[quotas.clone()], payer, 10, 0).await;
+    let (more, _) = burst(std::slice::from_ref(&quotas), payer, 10, 0).await;
     assert_eq!(more.len(), 2, "a lower limit counts what was used");
     counted.limit(QuotaScope::User, &user.to_string(), requests_minute(13)).await;
-    assert_eq!(burst(&[quotas.clone()], payer, 10, 0).await.0.len(), 1);
+    assert_eq!(burst(std::slice::from_ref(&quotas), payer, 10, 0).await.0.len(), 1);
     counted.limit(QuotaScope::User, &user.to_string(), Limits::default()).await;
-    assert_eq!(burst(&[quotas.clone()], payer, 100, 0).await.0.len(), 27, "the default again");
+    assert_eq!(burst(std::slice::from_ref(&quotas), payer, 100, 0).await.0.len(), 27, "the default again");
 });
 
 store::both_databases!(nobody_but_administrators_sets_limits, |store| async move {

@@ -60,7 +60,7 @@ mod tests {
         let bins = 201;
         assert_eq!(filters.len(), 80 * bins);
         for (at, expected) in
-            [(0, 0.0), (1, 0.024_862_595), (2, 0.0), (bins + 1, 0.001_990_821_9), (bins + 2, 0.022_871_774)]
+            [(0, 0.0), (1, 0.024_862_595), (2, 0.0), (bins + 1, 0.001_990_822), (bins + 2, 0.022_871_774)]
         {
             assert!((filters[at] - expected).abs() < 1e-8, "{at}: {}", filters[at]);
         }
