@@ -1,16 +1,22 @@
-//! Answering one question: retrieve, ask the gate, take the extract or a checked draft, verify.
+//! Answering one question: retrieve, ask the gate, take the extract or a checked draft, kept or new, verify.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use domain::ChunkId;
 use domain::tutor::{Answer, AnswerSentence, Citation, Mode, Outcome};
+use futures::FutureExt as _;
+use sha2::{Digest as _, Sha256};
 use store::Scope;
+use store::sql::attempt;
 use store::sql::chunk::StoredChunk;
 
+use crate::cache::{Answers, Asked, Partition};
+use crate::closed::Closed;
 use crate::extract::{Extract, extract, nearest};
-use crate::generate::{Fallback, generate};
+use crate::generate::{Fallback, Generated, generate};
 use crate::retrieve::{Degraded, Retrieval};
-use crate::{Assistant, Result, cite, closed};
+use crate::{Assistant, Result, cite, closed, prompt};
 
 /// What a learner reads when the gate declines.
 pub const DECLINED: &str = "This course does not cover that.";
@@ -25,6 +31,20 @@ const CHANGED: &str = "The course was changed while this was answered. Ask again
 /// Passages that an answer is made from and points to.
 const PASSAGES: usize = 6;
 
+/// Where an answer may be looked up and kept.
+struct Place {
+    answers: Arc<Answers>,
+    partition: Partition,
+    purges: u64,
+}
+
+/// A checked draft: kept for another question, or made for this one and to be kept.
+struct Drafted {
+    draft: Arc<Generated>,
+    cached: bool,
+    keep: Option<(Place, Asked)>,
+}
+
 impl Assistant {
     /// Answers a question from the scope's course.
     ///
@@ -35,6 +55,8 @@ impl Assistant {
         if let Some(id) = closed.asked(question) {
             return Ok(closed::answer(id, Vec::new()));
         }
+        // Read before anything is retrieved: what changes from here on makes another partition.
+        let place = self.place(scope, &closed).await?;
         let mut found = self.retrieve(scope, question, PASSAGES).await?;
         let partly = closed.take_out(&mut found.passages);
         let gate = self.gate(scope, found.model.as_deref().unwrap_or_default()).await?;
@@ -48,6 +70,7 @@ impl Assistant {
             nearest: Vec::new(),
             notices: notices(&found),
             coverage,
+            cached: false,
             closed: None,
         };
         if partly {
@@ -58,18 +81,21 @@ impl Assistant {
         } else {
             let extracted = extract(&found.passages, &found.terms);
             let drafted = if outcome == Outcome::Answered {
-                generate(&self.models, self.checker.as_ref(), question, &found.passages, found.dense.as_ref()).await
+                self.draft_for(scope, question, &found, place.filter(|_| !partly)).await?
             } else {
                 // Nothing is synthesised from material that may not answer.
                 Err(Fallback::NoModel)
             };
+            let mut keep = None;
             match drafted {
-                Ok(draft) => {
+                Ok(drafted) => {
                     answer.mode = Mode::Generated;
-                    answer.answer = draft.text;
-                    answer.sentences = draft.sentences;
-                    answer.citations = draft.citations;
+                    answer.answer.clone_from(&drafted.draft.text);
+                    answer.sentences.clone_from(&drafted.draft.sentences);
+                    answer.citations.clone_from(&drafted.draft.citations);
                     answer.nearest = extracted.nearest.clone();
+                    answer.cached = drafted.cached;
+                    keep = drafted.keep.map(|place| (place, drafted.draft));
                 }
                 Err(fallback) => {
                     take(&mut answer, extracted.clone());
@@ -80,10 +106,97 @@ impl Assistant {
                 answer.notices.push(FLAGGED.into());
             }
             self.verified(scope, &mut answer, extracted).await?;
+            answer.cached &= answer.mode == Mode::Generated;
+            if let Some(((place, asked), draft)) = keep.filter(|_| answer.mode == Mode::Generated) {
+                place.answers.keep(place.purges, place.partition, asked, draft);
+            }
         }
         let rows = self.rows(scope, &answer.nearest).await?;
         answer.nearest.retain(|citation| holds(citation, &rows));
         Ok(answer)
+    }
+
+    /// Where answers to this asker are kept; nowhere without a chat model, and not during one's attempt at a quiz.
+    async fn place(&self, scope: &Scope, closed: &Closed) -> Result<Option<Place>> {
+        let (Some(answers), Some(chat_model), Some(embedding_model)) =
+            (self.answers.clone(), self.models.chat_model(), self.models.embedding_model())
+        else {
+            return Ok(None);
+        };
+        if let Some(user) = self.models.caller().user {
+            let (institution, course) = (scope.institution, scope.course);
+            let open =
+                self.store.read(|tx| Box::pin(async move { attempt::is_open(tx, institution, course, user).await }));
+            if open.await? {
+                return Ok(None);
+            }
+        }
+        let snapshot = self.scan.snapshot(scope, &embedding_model).await?;
+        let partition = Partition {
+            institution: scope.institution,
+            course: scope.course,
+            hidden: scope.hidden,
+            chat_model,
+            embedding_model,
+            prompt: prompt::VERSION,
+            snapshot: hex::encode(Sha256::digest(snapshot)),
+            closed: closed.fingerprint(),
+        };
+        Ok(Some(Place { purges: answers.purges(), answers, partition }))
+    }
+
+    /// A draft for the question: a kept one whose citations still hold, else a new one.
+    async fn draft_for(
+        &self,
+        scope: &Scope,
+        question: &str,
+        found: &Retrieval,
+        place: Option<Place>,
+    ) -> Result<std::result::Result<Drafted, Fallback>> {
+        let new = |draft| Drafted { draft: Arc::new(draft), cached: false, keep: None };
+        let afresh = || generate(&self.models, self.checker.as_ref(), question, &found.passages, found.dense.as_ref());
+        let asked = found.query().and_then(|(model, vector)| {
+            let place = place.filter(|place| place.partition.embedding_model == model)?;
+            let flagged = found.passages.iter().any(|passage| passage.chunk.chunk.flagged);
+            Some((place, Asked::new(question, vector).filter(|_| !flagged)?))
+        });
+        let Some((place, asked)) = asked else { return Ok(afresh().await.map(new)) };
+        while let Some(draft) = place.answers.find(&place.partition, &asked) {
+            let rows = self.rows(scope, &draft.citations).await?;
+            if !draft.citations.iter().all(|citation| holds(citation, &rows)) {
+                place.answers.forget(&place.partition, &draft);
+                continue;
+            }
+            // The switch of the course and the quotas hold for kept answers as well.
+            if !self.models.may_be_answered(&place.partition.chat_model).await {
+                break;
+            }
+            place.answers.hit(false);
+            return Ok(Ok(Drafted { draft, cached: true, keep: None }));
+        }
+        place.answers.miss();
+        let (shared, anothers) = place.answers.join(&place.partition, &asked, || {
+            let (models, checker, dense) = (self.models.clone(), Arc::clone(&self.checker), found.dense.clone());
+            let (question, passages) = (question.to_owned(), found.passages.clone());
+            async move { generate(&models, checker.as_ref(), &question, &passages, dense.as_ref()).await.map(Arc::new) }
+                .boxed()
+        });
+        if anothers && !self.models.may_be_answered(&place.partition.chat_model).await {
+            return Ok(afresh().await.map(new));
+        }
+        match shared.await {
+            Ok(draft) => {
+                if anothers {
+                    place.answers.hit(true);
+                }
+                // The model may have been replaced while it was asked.
+                let kept = self.models.chat_model().as_ref() == Some(&place.partition.chat_model);
+                Ok(Ok(Drafted { draft, cached: anothers, keep: kept.then_some((place, asked)) }))
+            }
+            // What failed for another asker, by a quota for instance, need not fail for this one.
+            Err(_) if anothers => Ok(afresh().await.map(new)),
+            Err(fallback) => Ok(Err(fallback)),
+        }
     }
 
     fn why(&self, outcome: Outcome, fallback: &Fallback) -> Option<&'static str> {

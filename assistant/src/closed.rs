@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use domain::question::{Body, Question};
 use domain::tutor::{Answer, AnswerSentence, Mode, Outcome};
 use domain::{QuestionId, text};
+use sha2::{Digest as _, Sha256};
 use store::Scope;
 use store::sql::question;
 
@@ -104,6 +105,17 @@ impl Closed {
         liked.filter(|(likeness, _)| *likeness > 0.0).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, id)| id)
     }
 
+    /// Changes whenever something else is closed.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for live in &self.live {
+            let mut stem: Vec<&String> = live.stem.iter().collect();
+            stem.sort();
+            hash.update(format!("{} {stem:?} {:?} {:?};", live.id, live.key, live.quote));
+        }
+        hex::encode(hash.finalize())
+    }
+
     /// Whether a text holds a sentence that gives a key away.
     pub(crate) fn told_by(&self, words: &str) -> bool {
         text::sentences(words)
@@ -137,6 +149,7 @@ pub(crate) fn answer(id: QuestionId, notices: Vec<String>) -> Answer {
         nearest: Vec::new(),
         notices,
         coverage: 1.0,
+        cached: false,
         closed: Some(id),
     }
 }
@@ -184,6 +197,17 @@ mod tests {
             assert!(closed.asked(asked).is_some(), "{asked}");
         }
         assert!(closed.asked("How do I start a thread?").is_none());
+    }
+
+    #[test]
+    fn what_is_closed_has_a_name_that_changes_with_it() {
+        let closed = closed();
+        let mut other = super::tests::closed();
+        other.live[0].id = closed.live[0].id;
+        assert_eq!(closed.fingerprint(), other.fingerprint());
+        other.live[0].key.push("borrow".into());
+        assert_ne!(closed.fingerprint(), other.fingerprint());
+        assert_ne!(closed.fingerprint(), Closed::default().fingerprint());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod answer;
 mod bm25;
+pub mod cache;
 mod calibrate;
 pub mod check;
 pub mod cite;
@@ -59,6 +60,7 @@ pub struct Assistant {
     checker: Arc<dyn Checker>,
     gates: Arc<Mutex<Gates>>,
     negatives: Arc<Mutex<HashMap<String, Vectors>>>,
+    answers: Option<Arc<cache::Answers>>,
 }
 
 impl Assistant {
@@ -74,6 +76,7 @@ impl Assistant {
             checker: Arc::new(ByWords),
             gates: Arc::default(),
             negatives: Arc::default(),
+            answers: Some(Arc::default()),
         }
     }
 
@@ -94,6 +97,42 @@ impl Assistant {
     #[must_use]
     pub fn with_checker(mut self, checker: Arc<dyn Checker>) -> Self {
         self.checker = checker;
+        // What another guard let through is not this one's.
+        self.answers = self.answers.map(|answers| Arc::new(answers.anew()));
         self
+    }
+
+    /// The same with an empty cache of answers of these bounds.
+    #[must_use]
+    pub fn with_cache(mut self, limits: cache::CacheLimits) -> Self {
+        self.answers = Some(Arc::new(cache::Answers::new(limits)));
+        self
+    }
+
+    /// The same without a cache: every answer is made afresh.
+    #[must_use]
+    pub fn without_cache(mut self) -> Self {
+        self.answers = None;
+        self
+    }
+
+    /// What became of look-ups in the cache of answers.
+    #[must_use]
+    pub fn cache_counters(&self) -> cache::CacheCounters {
+        self.answers.as_ref().map(|answers| answers.counters()).unwrap_or_default()
+    }
+
+    /// Forgets the kept answers of a course: when something of it was erased.
+    pub fn purge_course(&self, institution: InstitutionId, course: CourseId) {
+        if let Some(answers) = &self.answers {
+            answers.purge(institution, Some(course));
+        }
+    }
+
+    /// Forgets the kept answers of an institution: when it, or somebody who asked there, was erased.
+    pub fn purge_institution(&self, institution: InstitutionId) {
+        if let Some(answers) = &self.answers {
+            answers.purge(institution, None);
+        }
     }
 }

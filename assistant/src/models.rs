@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::wire::{ChatRequest, Class, Finish, Message, Role};
 use futures::StreamExt as _;
-use llm_gateway::{Caller, Gateway, GatewayError};
+use llm_gateway::{Caller, Gateway, GatewayError, Used};
 
 use crate::generate::Fallback;
 use crate::prompt::Prompt;
@@ -80,6 +80,31 @@ impl Models {
     /// The chat model that would answer now.
     pub(crate) fn chat_model(&self) -> Option<String> {
         self.gateway.chat_model()
+    }
+
+    /// Who asks.
+    pub(crate) fn caller(&self) -> &Caller {
+        self.gateway.caller()
+    }
+
+    /// Whether an answer that costs no model may be shown as this model's; it is counted as one from a cache.
+    pub(crate) async fn may_be_answered(&self, model: &str) -> bool {
+        if let Err(error) = self.gateway.allowed(u64::from(REPLY_TOKENS)).await {
+            tracing::debug!(%error, "an answer at hand may not be shown");
+            return false;
+        }
+        self.gateway.record(Used {
+            caller: self.gateway.caller().clone(),
+            model: model.to_owned(),
+            class: self.class(),
+            ok: true,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            waited: Duration::ZERO,
+            busy: Duration::ZERO,
+            cache_hit: true,
+        });
+        true
     }
 
     /// A whole draft of an answer.

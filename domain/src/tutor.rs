@@ -79,6 +79,9 @@ pub struct Answer {
     pub notices: Vec<String>,
     /// How sure the gate is that the course covers this question, 0 to 1; not whether it is right.
     pub coverage: f64,
+    /// Made for somebody of the same course who asked the same; its citations were checked again.
+    #[serde(default)]
+    pub cached: bool,
     /// The question of an open quiz that this is close to; for the school, which knows whose hints are unlocked.
     #[serde(skip)]
     pub closed: Option<QuestionId>,

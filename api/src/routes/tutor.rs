@@ -60,6 +60,8 @@ pub(crate) struct AnswerAttributes {
     notices: Vec<String>,
     /// How sure it is that the course covers the question, 0 to 1; not whether the answer is right.
     coverage: f64,
+    /// Made for somebody of the same course who asked the same; its citations were checked again.
+    cached: bool,
 }
 
 /// One sentence and what carries it.
@@ -122,6 +124,7 @@ impl From<Answer> for AnswerAttributes {
             nearest: places(answer.nearest),
             notices: answer.notices,
             coverage: answer.coverage,
+            cached: answer.cached,
         }
     }
 }

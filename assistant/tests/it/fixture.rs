@@ -118,7 +118,7 @@ pub(crate) async fn school(store: &Store, slug: &str) -> (InstitutionId, CourseI
         .unwrap()
 }
 
-/// Publishes documents (path, chunks) as one source; with vectors when asked.
+/// Publishes documents (path, chunks) as one source; with vectors when asked. Those named `hidden` are.
 pub(crate) async fn publish(
     store: &Store,
     (school, course): (InstitutionId, CourseId),
@@ -149,10 +149,10 @@ pub(crate) async fn publish(
                     chunk::insert_many(tx, school, course, from, built, id, first, &chunks).await?;
                     first += i64::try_from(chunks.len()).unwrap();
                     lessons.push(NewLesson {
+                        hidden: path.starts_with("hidden"),
                         title: path,
                         kind: "DOCUMENT".into(),
                         document_id: Some(id),
-                        hidden: false,
                     });
                 }
                 if embedded {

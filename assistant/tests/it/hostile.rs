@@ -147,13 +147,15 @@ async fn of_a_thousand_hostile_replies_none_reaches_the_answer() {
         Script::Say(reply)
     };
     let bench = bench_with(&fresh.store, Some(Arc::new(rule)), crate::fixture::BREAD, domain::LocatorKind::Time).await;
+    // Each reply is judged; none is kept for the next question.
+    let tutor = bench.tutor.clone().without_cache();
     let mut reached = Vec::new();
     let mut asked = 0;
     while turn.lock().unwrap().0 < 1_000 {
         let question = QUESTIONS[asked % QUESTIONS.len()];
         asked += 1;
         let before = turn.lock().unwrap().0;
-        let answer = bench.tutor.ask(&bench.scope, question).await.unwrap();
+        let answer = tutor.ask(&bench.scope, question).await.unwrap();
         assert!(turn.lock().unwrap().0 > before, "the model was asked: {question}: {:?}", answer.outcome);
         if answer.mode != Mode::Extract {
             let (count, _, reply) = &*turn.lock().unwrap();

@@ -8,6 +8,8 @@
 )]
 
 mod answers;
+mod cache;
 mod fixture;
 mod guards;
 mod hostile;
+mod likeness;

@@ -52,7 +52,8 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
     let ports = eval::Ports {
         store: node.store.clone(),
         scan: node.scan.clone(),
-        assistant: node.assistant.clone(),
+        // What is measured is the answering.
+        assistant: node.assistant.clone().without_cache(),
         scope,
         data: data.as_ref().map(|folder| context.path(folder)),
         about,

@@ -2,7 +2,7 @@
 
 use domain::assessment::Attempt;
 use domain::question::Response;
-use domain::{AssessmentId, AttemptId, InstitutionId, Micros, QuestionId, UserId};
+use domain::{AssessmentId, AttemptId, CourseId, InstitutionId, Micros, QuestionId, UserId};
 
 use crate::db::{Row, Tx, args, json};
 use crate::error::Result;
@@ -253,4 +253,13 @@ pub async fn is_being_taken(
     let sql = "SELECT a.id FROM attempts a JOIN assessment_items i ON i.assessment_id = a.assessment_id \
                WHERE a.institution_id = $1 AND a.user_id = $2 AND a.state = 'open' AND i.question_id = $3";
     Ok(tx.row(sql, args![institution, user, question]).await?.is_some())
+}
+
+/// Whether this user has an open attempt at any quiz of the course.
+///
+/// # Errors
+/// The database refuses.
+pub async fn is_open(tx: &mut Tx, institution: InstitutionId, course: CourseId, user: UserId) -> Result<bool> {
+    let sql = "SELECT id FROM attempts WHERE institution_id = $1 AND course_id = $2 AND user_id = $3 AND state = 'open' LIMIT 1";
+    Ok(tx.row(sql, args![institution, course, user]).await?.is_some())
 }

@@ -114,6 +114,15 @@ impl ExactScan {
         blocking(move || vectors.sentence_scores(&query)).await?
     }
 
+    /// Names what the scope's course holds now: its published versions, their vectors and what is hidden. Another
+    /// name after any change of them.
+    ///
+    /// # Errors
+    /// The database is gone, or a row is damaged.
+    pub async fn snapshot(&self, scope: &Scope, model: &str) -> Result<String> {
+        Ok(self.stamp(scope, model).await?.text)
+    }
+
     async fn stamp(&self, scope: &Scope, model: &str) -> Result<course_vector::Stamp> {
         let (scope, model) = (*scope, model.to_owned());
         self.store.read(|tx| Box::pin(async move { course_vector::stamp(tx, &scope, &model).await })).await
