@@ -18,7 +18,13 @@ use super::worker::WorkerState;
 use super::{Entry, State, WorkerId};
 
 /// Users whose service differs by less than this are equal to the eye of prefix affinity, in tokens.
-const EQUAL: f64 = 512.0;
+const EQUAL: f64 = 256.0;
+/// Loads that a loaded model stays at least while anybody waits for it.
+const RESIDENCY: f64 = 4.0;
+/// Bytes of a block of a prompt's beginning, as tokens.
+const BLOCK_TOKENS: f64 = 64.0;
+/// Blocks that another worker must know more of a prompt for the prompt to wait for it.
+const WORTH_WAITING: usize = 4;
 /// Loads of a model that its waiters are kept for the sake of the loaded one, at most.
 const PATIENCE: f64 = 4.0;
 
@@ -49,6 +55,37 @@ impl State {
             && worker.serves(&entry.model, entry.dialect)
             && worker.has_room(&entry.model)
             && worker.lets(&entry.model, now)
+            && !self.better_waited_for(worker_id, worker, entry, now)
+    }
+
+    /// Whether a busy worker has read so much of this prompt that a short wait for it is cheaper.
+    fn better_waited_for(&self, worker_id: WorkerId, worker: &WorkerState, entry: &Entry, now: Instant) -> bool {
+        if entry.prefix.len() < WORTH_WAITING || self.workers.len() < 2 {
+            return false;
+        }
+        let here = worker.remembers(&entry.prefix);
+        let known = |(id, other): (&WorkerId, &WorkerState)| {
+            let may = *id != worker_id
+                && !entry.tried.contains(id)
+                && other.serves(&entry.model, entry.dialect)
+                && other.has_loaded(&entry.model)
+                && other.lets(&entry.model, now);
+            may.then(|| other.remembers(&entry.prefix))
+        };
+        let most = self.workers.iter().filter_map(known).max().unwrap_or(0);
+        let more = most.saturating_sub(here);
+        if more < WORTH_WAITING {
+            return false;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few blocks"
+        )]
+        let tokens = (more as f64 * BLOCK_TOKENS) as u32;
+        let saved = self.speeds.seconds(&entry.model, super::speed::Cost { prompt: tokens, output: 0 }).unwrap_or(0.0);
+        now.saturating_duration_since(entry.arrived).as_secs_f64() < saved
     }
 
     /// The request that this worker should take, if any.
@@ -65,7 +102,9 @@ impl State {
                 continue;
             }
             let (rank, overdue) = self.rank(entry, now);
-            if overdue {
+            // A model that was just loaded is not sent away again for the next who waited too long:
+            // else a worker that is behind would load and load.
+            if overdue && (worker.has_loaded(&entry.model) || self.settled(worker, &entry.model, now)) {
                 starved.push((*id, entry, rank));
             }
             best = best.min(rank);
@@ -125,6 +164,10 @@ impl State {
         demands.into_iter().max_by(|a, b| a.work.total_cmp(&b.work)).map(|demand| demand.model)
     }
 
+    fn settled(&self, worker: &WorkerState, model: &str, now: Instant) -> bool {
+        worker.settled(Duration::from_secs_f64(self.speeds.load(model) * RESIDENCY), now)
+    }
+
     fn any(&self, fitting: &[(RequestId, &Entry, usize)]) -> Option<Arc<str>> {
         let least = |(_, entry, _): &&(RequestId, &Entry, usize)| self.shares.served(entry.class, &entry.flow);
         let mut best: Option<([f64; 3], &Entry)> = None;
@@ -178,17 +221,21 @@ impl State {
         now.saturating_duration_since(demand.oldest) >= Duration::from_secs_f64(patience)
     }
 
+    /// The least served user's request; of those who are as good as equal to that one, the request
+    /// whose prompt the worker knows best.
     fn fairest(&self, worker: &WorkerState, fitting: &[(RequestId, &Entry, usize)]) -> Option<RequestId> {
-        let mut best: Option<([f64; 3], usize, RequestId)> = None;
+        let served = |entry: &Entry| self.shares.served(entry.class, &entry.flow);
+        let least = fitting.iter().map(|(_, entry, _)| served(entry)[0]).min_by(f64::total_cmp)?;
+        let mut best: Option<(usize, [f64; 3], RequestId)> = None;
         for (id, entry, _) in fitting {
-            let served = self.shares.served(entry.class, &entry.flow);
-            let known = worker.remembers(&entry.prefix);
-            let better = best.as_ref().is_none_or(|(than, there, _)| {
-                let near = (served[0] - than[0]).abs() < EQUAL;
-                if near && known != *there { known > *there } else { less(&served, than) }
-            });
+            let (served, known) = (served(entry), worker.remembers(&entry.prefix));
+            if served[0] > least + EQUAL {
+                continue;
+            }
+            let better =
+                best.as_ref().is_none_or(|(there, than, _)| known > *there || known == *there && less(&served, than));
             if better {
-                best = Some((served, known, *id));
+                best = Some((known, served, *id));
             }
         }
         best.map(|(_, _, id)| id)

@@ -15,7 +15,7 @@ const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Prompts whose beginnings a worker is believed to remember.
-const PREFIXES: usize = 8;
+const PREFIXES: usize = 4;
 
 /// A circuit that opens after failures in a row and lets one request try after a pause.
 #[derive(Debug, Default)]
@@ -43,6 +43,8 @@ pub(crate) struct WorkerState {
     pub(crate) busy: Duration,
     pub(crate) written: u64,
     pub(crate) loads: u64,
+    /// When a model was loaded last.
+    loaded_at: Option<Instant>,
     /// Models that it keeps loaded at once; none when it has all of them always.
     pub(crate) capacity: Option<usize>,
     /// Loaded models, the one used last at the end, with the requests that run on each.
@@ -69,6 +71,7 @@ impl WorkerState {
             busy: Duration::ZERO,
             written: 0,
             loads: 0,
+            loaded_at: None,
             capacity: None,
             resident: Vec::new(),
             prefixes: Vec::new(),
@@ -115,6 +118,11 @@ impl WorkerState {
         }
     }
 
+    /// Whether what was loaded last has been here for `least`, so that it may go for another.
+    pub(crate) fn settled(&self, least: Duration, now: Instant) -> bool {
+        self.loaded_at.is_none_or(|at| now.saturating_duration_since(at) >= least)
+    }
+
     /// Models that would have to go for another.
     pub(crate) fn victim(&self) -> Option<&Arc<str>> {
         let capacity = self.capacity?;
@@ -140,6 +148,7 @@ impl WorkerState {
         }
         self.resident.push((Arc::clone(model), 1));
         self.loads += 1;
+        self.loaded_at = Some(Instant::now());
         true
     }
 
