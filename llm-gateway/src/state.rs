@@ -453,9 +453,10 @@ impl State {
                 Some(_) => worker.says_nothing(&entry.model),
             }
         }
-        let counted = entry
-            .usage
-            .map_or(entry.cost, |usage| Cost { prompt: usage.prompt_tokens, output: usage.completion_tokens });
+        let counted = entry.usage.map_or(entry.cost, |usage| Cost {
+            prompt: if usage.prompt_tokens == 0 { entry.cost.prompt } else { usage.prompt_tokens },
+            output: usage.completion_tokens,
+        });
         self.shares.charge(entry.class, &entry.flow, counted.service() - entry.cost.service());
         if error.is_none() {
             self.speeds.measured(&entry.model, entry.class, counted, busy, entry.loaded);

@@ -19,8 +19,8 @@ use super::{Entry, State, WorkerId};
 
 /// Users whose service differs by less than this are equal to the eye of prefix affinity, in tokens.
 const EQUAL: f64 = 256.0;
-/// Loads that a loaded model stays at least while anybody waits for it.
-const RESIDENCY: f64 = 4.0;
+/// Of this many times the time of a load at most one is spent loading, on the long run.
+const RESIDENCY: f64 = 6.0;
 /// Bytes of a block of a prompt's beginning, as tokens.
 const BLOCK_TOKENS: f64 = 64.0;
 /// Blocks that another worker must know more of a prompt for the prompt to wait for it.
@@ -215,6 +215,9 @@ impl State {
         let (kept, wanted) = (self.speeds.rate(victim, now), self.speeds.rate(&demand.model, now));
         if kept <= 0.0 {
             return true;
+        }
+        if !self.settled(worker, &demand.model, now) {
+            return false;
         }
         let load = self.speeds.load(&demand.model);
         let patience = load * (kept / wanted.max(0.001)).min(PATIENCE);

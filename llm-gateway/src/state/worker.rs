@@ -1,6 +1,6 @@
 //! One worker as the gateway sees it: what it serves, has loaded, holds, and whether it is well.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::forward::Direct;
 const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// Loads that may follow each other at once.
+const LOADS_AT_ONCE: usize = 2;
 /// Prompts whose beginnings a worker is believed to remember.
 const PREFIXES: usize = 4;
 
@@ -43,8 +45,8 @@ pub(crate) struct WorkerState {
     pub(crate) busy: Duration,
     pub(crate) written: u64,
     pub(crate) loads: u64,
-    /// When a model was loaded last.
-    loaded_at: Option<Instant>,
+    /// When the last models were loaded.
+    loaded_at: VecDeque<Instant>,
     /// Models that it keeps loaded at once; none when it has all of them always.
     pub(crate) capacity: Option<usize>,
     /// Loaded models, the one used last at the end, with the requests that run on each.
@@ -71,7 +73,7 @@ impl WorkerState {
             busy: Duration::ZERO,
             written: 0,
             loads: 0,
-            loaded_at: None,
+            loaded_at: VecDeque::new(),
             capacity: None,
             resident: Vec::new(),
             prefixes: Vec::new(),
@@ -118,9 +120,11 @@ impl WorkerState {
         }
     }
 
-    /// Whether what was loaded last has been here for `least`, so that it may go for another.
+    /// Whether another model may be loaded while somebody uses what is loaded: on the long run one
+    /// in each `least`, but two at once where little is going on.
     pub(crate) fn settled(&self, least: Duration, now: Instant) -> bool {
-        self.loaded_at.is_none_or(|at| now.saturating_duration_since(at) >= least)
+        let oldest = self.loaded_at.front().filter(|_| self.loaded_at.len() >= LOADS_AT_ONCE);
+        oldest.is_none_or(|at| now.saturating_duration_since(*at) >= least * 2)
     }
 
     /// Models that would have to go for another.
@@ -148,7 +152,10 @@ impl WorkerState {
         }
         self.resident.push((Arc::clone(model), 1));
         self.loads += 1;
-        self.loaded_at = Some(Instant::now());
+        self.loaded_at.push_back(Instant::now());
+        if self.loaded_at.len() > LOADS_AT_ONCE {
+            self.loaded_at.pop_front();
+        }
         true
     }
 
