@@ -16,6 +16,7 @@ options = parser.parse_args()
 target = os.environ.get("CARGO_TARGET_DIR", str(pathlib.Path.home() / ".cache/lyceum/target"))
 binary = options.binary or f"{target}/debug/lyceum"
 chance = random.Random(options.seed)
+log = tempfile.TemporaryFile("w+")
 folder = tempfile.TemporaryDirectory(prefix="lyceum-kills-")
 data = pathlib.Path(folder.name) / "school"
 data.mkdir()
@@ -25,9 +26,15 @@ rules.write_text(json.dumps([{"pattern": "", "reply": "an answer of seven words,
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Below the ports that connections come from: who dials such a port while nobody listens may meet itself."""
+    while True:
+        port = chance.randint(15_000, 30_000)
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def run(*arguments):
@@ -49,7 +56,7 @@ def gateway():
     return subprocess.Popen(
         [binary, "--data-dir", str(data), "serve", "--listen", f"127.0.0.1:{port}",
          "--worker-listen", f"127.0.0.1:{worker_port}", "--token", token],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdout=log, stderr=log)
 
 
 def worker():
@@ -65,7 +72,8 @@ def worker():
 def call(method, path, body=None, headers=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request(method, path, body, {"Authorization": f"Bearer {key}", **(headers or {})})
+        own = {} if path.startswith("/health") else {"Authorization": f"Bearer {key}"}
+        connection.request(method, path, body, {**own, **(headers or {})})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -93,9 +101,11 @@ def ready(process):
                 return
         except (OSError, http.client.HTTPException):
             if process.poll() is not None:
-                sys.exit("the gateway ended by itself")
+                log.seek(0)
+                sys.exit("the gateway ended by itself: " + log.read()[-2000:])
             time.sleep(0.02)
-    sys.exit("the gateway did not come up")
+    log.seek(0)
+    sys.exit("the gateway did not come up: " + log.read()[-2000:])
 
 
 began = time.monotonic()
