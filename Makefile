@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum/target
 DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/lyceum/demo
 LYCEUM := $(CARGO_TARGET_DIR)/debug/lyceum
 
-.PHONY: help run bin web test test-long audit fmt lint setup setup-test openapi
+.PHONY: help run bin web test test-long audit fmt lint setup setup-test openapi bench-embed
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ test-long: setup-test ## kill -9, canaries, hostile replies at full length
 
 audit: ## licences, advisories, bans (needs cargo-deny)
 	cargo deny check
+
+bench-embed: ## embedding against fastembed (crate and PyPI), a query beside a bulk; ratios last
+	@bench/embed.sh
 
 fmt: ## format
 	cargo fmt --all

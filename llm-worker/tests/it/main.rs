@@ -10,6 +10,7 @@
 
 mod embedding;
 mod models;
+mod pool;
 mod protocol;
 mod pull;
 mod scripted;
