@@ -14,6 +14,7 @@ mod fake_server;
 mod models;
 mod normalise;
 mod ollama_real;
+mod pool;
 mod protocol;
 mod pull;
 mod scripted;
