@@ -16,9 +16,9 @@ pub enum Error {
     /// A file has to be fetched first.
     #[error("\"{}\" is not there; run \"lyceum model pull\"", .0.display())]
     Missing(PathBuf),
-    /// A file is not the one that the catalog names: damaged or exchanged.
+    /// A file is not the one that the catalog or the settings name: damaged or exchanged.
     #[error(
-        "\"{}\" is refused: its sha256 is {found}, the catalog says {expected}; delete it and run \"lyceum model pull\"",
+        "\"{}\" is refused: its sha256 is {found} instead of {expected}; delete it and fetch it again (\"lyceum model pull\")",
         path.display()
     )]
     Tampered { path: PathBuf, expected: String, found: String },

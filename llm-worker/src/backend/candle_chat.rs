@@ -6,6 +6,7 @@
 mod constrain;
 mod generate;
 pub mod header;
+mod landing;
 mod network;
 mod reply;
 mod sample;

@@ -9,6 +9,7 @@
 )]
 
 mod candle_chat;
+mod candle_schema;
 mod embedding;
 mod fake_server;
 mod models;

@@ -128,6 +128,21 @@ impl Constraint {
         self.matcher.is_accepting().unwrap_or(false)
     }
 
+    /// One that goes its own way; what it learns of the schema serves both.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            matcher: self.matcher.clone(),
+            place: self.place,
+            single: Arc::clone(&self.single),
+            words: Arc::clone(&self.words),
+        }
+    }
+
+    /// Whether it stands within a text.
+    pub(super) fn in_text(&self) -> bool {
+        self.place.in_text
+    }
+
     /// Goes on by a token.
     pub(super) fn take(&mut self, token: u32) -> Result<(), String> {
         self.matcher.consume_token(token).map_err(|error| short(&error.to_string()))?;
@@ -136,25 +151,30 @@ impl Constraint {
     }
 
     /// At most `most` tokens that make the reply whole from here; nothing when none were found.
-    pub(super) fn shortest_end(&self, most: usize) -> Option<Vec<u32>> {
-        let mut copy = Self {
-            matcher: self.matcher.deep_clone(),
-            place: self.place,
-            single: Arc::clone(&self.single),
-            words: Arc::clone(&self.words),
-        };
+    ///
+    /// Where there is a choice it takes what ends soonest; that is short, not always the shortest.
+    pub(super) fn end(&self, most: usize) -> Option<Vec<u32>> {
+        let mut copy = self.copy();
+        let environment = copy.matcher.tok_env().ok()?;
         let mut tokens = Vec::new();
         loop {
-            let Some(allowed) = copy.allowed().ok()? else { return Some(tokens) };
-            if copy.whole() {
-                return Some(tokens);
+            if copy.matcher.is_stopped() || copy.whole() {
+                return (!copy.matcher.is_error()).then_some(tokens);
             }
-            if tokens.len() >= most {
+            let forced = copy.matcher.compute_ff_bytes();
+            let next = if forced.is_empty() {
+                let allowed = copy.allowed().ok()?;
+                allowed.and_then(|allowed| copy.soonest(&allowed)).into_iter().collect()
+            } else {
+                environment.tokenize_bytes(&forced)
+            };
+            if next.is_empty() || tokens.len() + next.len() > most {
                 return None;
             }
-            let token = copy.soonest(&allowed)?;
-            copy.take(token).ok()?;
-            tokens.push(token);
+            for token in next {
+                copy.take(token).ok()?;
+                tokens.push(token);
+            }
         }
     }
 

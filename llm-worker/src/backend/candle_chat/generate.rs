@@ -11,14 +11,11 @@ use rayon::ThreadPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::constrain::Constraint;
+use super::landing::Landing;
 use super::network::Network;
 use super::reply::Reply;
 use super::sample::Sampler;
 use crate::backend::{BackendError, ChatEnd};
-
-/// Within this many tokens of its limit, or twice what its end takes, a constrained reply looks
-/// for its end before every token.
-const LANDING: usize = 48;
 
 /// A reply to be made.
 pub(super) struct Work {
@@ -64,38 +61,20 @@ impl Generator {
 
     fn generate(&mut self, work: &mut Work) -> Result<ChatEnd, BackendError> {
         going_on(work)?;
+        let mut landing = work.constraint.as_ref().map(|constraint| Landing::planned(constraint, work.limit));
+        if let Some(Err(needed)) = &landing {
+            let message = format!("a reply to this schema takes {needed} tokens, and {} are allowed", work.limit);
+            return Err(BackendError::Failed(Failure::Invalid { message }));
+        }
         let mut scores = self.read_prompt(work)?;
         let mut written = 0;
-        let mut landing = Landing::default();
         let finish = loop {
             going_on(work)?;
-            if written >= work.limit {
-                let whole = work.constraint.as_mut().is_some_and(Constraint::whole);
-                break if whole { Finish::Stop } else { Finish::Length };
-            }
             let left = work.limit - written;
-            if let Some(constraint) = &mut work.constraint {
-                let Some(allowed) = constraint.allowed().map_err(BackendError::backend)? else { break Finish::Stop };
-                if let Some(end) = landing.due(constraint, left) {
-                    written += end.len();
-                    self.say_all(work, &end)?;
-                    break Finish::Stop;
+            let Some(constraint) = &mut work.constraint else {
+                if left == 0 {
+                    break Finish::Length;
                 }
-                let token = work.sampler.choose(&scores, |id| allowed.is_allowed(id));
-                let token = token.ok_or_else(|| BackendError::backend("no token leads on to a valid reply"))?;
-                if self.ends.contains(&token) {
-                    break Finish::Stop;
-                }
-                constraint.take(token).map_err(BackendError::backend)?;
-                if let Some(end) = landing.missed(constraint, left - 1) {
-                    written += end.len();
-                    self.say_all(work, &end)?;
-                    break Finish::Stop;
-                }
-                written += 1;
-                say(work, self.word(token))?;
-                scores = self.read(&[token])?;
-            } else {
                 let token = work.sampler.choose(&scores, |id| (id as usize) < self.words.len());
                 let token = token.ok_or_else(|| BackendError::backend("the network gave no scores"))?;
                 if self.ends.contains(&token) {
@@ -106,7 +85,30 @@ impl Generator {
                     break Finish::Stop;
                 }
                 scores = self.read(&[token])?;
+                continue;
+            };
+            if left == 0 {
+                break if constraint.whole() { Finish::Stop } else { Finish::Length };
             }
+            let Some(allowed) = constraint.allowed().map_err(BackendError::backend)? else { break Finish::Stop };
+            let token = work.sampler.choose(&scores, |id| allowed.is_allowed(id));
+            let token = token.ok_or_else(|| BackendError::backend("no token leads on to a valid reply"))?;
+            if self.ends.contains(&token) {
+                break Finish::Stop;
+            }
+            let end = match &mut landing {
+                Some(Ok(landing)) => landing.due(constraint, token, self.word(token), left),
+                _ => constraint.take(token).map(|()| None),
+            };
+            if let Some(end) = end.map_err(BackendError::backend)? {
+                written += end.len();
+                let bytes: Vec<u8> = end.iter().flat_map(|token| self.word(*token)).copied().collect();
+                say(work, &bytes)?;
+                break Finish::Stop;
+            }
+            written += 1;
+            say(work, self.word(token))?;
+            scores = self.read(&[token])?;
         };
         let rest = work.reply.rest();
         send(work, rest)?;
@@ -130,11 +132,6 @@ impl Generator {
     fn read(&mut self, tokens: &[u32]) -> Result<Vec<f32>, BackendError> {
         let network = &mut self.network;
         self.threads.install(|| network.read(tokens)).map_err(BackendError::backend)
-    }
-
-    fn say_all(&self, work: &mut Work, tokens: &[u32]) -> Result<(), BackendError> {
-        let bytes: Vec<u8> = tokens.iter().flat_map(|token| self.word(*token)).copied().collect();
-        say(work, &bytes).map(|_| ())
     }
 
     fn word(&self, token: u32) -> &[u8] {
@@ -164,45 +161,4 @@ fn send(work: &Work, text: String) -> Result<(), BackendError> {
         return Ok(());
     }
     work.pieces.try_send(text).map_err(|_| BackendError::Failed(Failure::Cancelled))
-}
-
-/// Brings a constrained reply to its end before its limit.
-#[derive(Default)]
-struct Landing {
-    /// The shortest end that is known from where the reply stands.
-    end: Option<Vec<u32>>,
-    length: usize,
-    /// Set once no end was found in time: then the reply just goes on.
-    lost: bool,
-}
-
-impl Landing {
-    fn near(&self, left: usize) -> bool {
-        !self.lost && left <= LANDING.max(2 * self.length)
-    }
-
-    /// The end, when there is no token left to spare.
-    fn due(&mut self, constraint: &Constraint, left: usize) -> Option<Vec<u32>> {
-        if !self.near(left) {
-            return None;
-        }
-        if self.end.is_none() {
-            self.end = constraint.shortest_end(left);
-            self.lost = self.end.is_none();
-        }
-        self.length = self.length.max(self.end.as_ref().map_or(0, Vec::len));
-        if self.end.as_ref().is_some_and(|end| end.len() >= left) { self.end.take() } else { None }
-    }
-
-    /// The end from where the reply stood, when one token further none is found within `left`.
-    fn missed(&mut self, constraint: &Constraint, left: usize) -> Option<Vec<u32>> {
-        let before = self.end.take()?;
-        match constraint.shortest_end(left) {
-            Some(end) => {
-                self.end = Some(end);
-                None
-            }
-            None => Some(before),
-        }
-    }
 }
