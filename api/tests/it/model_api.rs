@@ -21,18 +21,17 @@ use tower::ServiceExt as _;
 use crate::world::{Answer, World, request};
 
 /// A worker that says back what it was asked, while this lives.
-pub(crate) struct Echo(tokio::task::JoinHandle<()>, tokio::task::JoinHandle<()>);
+pub(crate) struct Echo(tokio::task::JoinHandle<()>);
 
 impl Drop for Echo {
     fn drop(&mut self) {
         self.0.abort();
-        self.1.abort();
     }
 }
 
 pub(crate) async fn echo(gateway: &Gateway) -> Echo {
     let (mut link, serve) = gateway.attach_in_process();
-    let served = tokio::spawn(serve);
+    tokio::spawn(serve);
     let models = vec![
         Model::new("echo", Task::Chat, "test"),
         Model { dimension: Some(2), ..Model::new("vectors", Task::Embed, "test") },
@@ -68,7 +67,7 @@ pub(crate) async fn echo(gateway: &Gateway) -> Echo {
     while !gateway.workers().iter().any(|worker| worker.name == "echo" && worker.slots == 64) {
         tokio::task::yield_now().await;
     }
-    Echo(served, work)
+    Echo(work)
 }
 
 /// The request of a case of the matrix: a key of that role's user stands for its login.

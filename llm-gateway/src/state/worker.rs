@@ -82,7 +82,9 @@ impl WorkerState {
     }
 
     pub(crate) fn serves(&self, model: &str, dialect: Option<Dialect>) -> bool {
+        // A stream that has closed takes nothing, even before its own task has noticed.
         !self.draining
+            && !self.sender.is_closed()
             && self
                 .models
                 .iter()
