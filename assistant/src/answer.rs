@@ -6,12 +6,13 @@ use std::sync::Arc;
 use domain::ChunkId;
 use domain::tutor::{Answer, AnswerSentence, Citation, Mode, Outcome};
 use futures::FutureExt as _;
+use futures::future::Shared;
 use sha2::{Digest as _, Sha256};
 use store::Scope;
 use store::sql::attempt;
 use store::sql::chunk::StoredChunk;
 
-use crate::cache::{Answers, Asked, Partition};
+use crate::cache::{Answers, Asked, Making, Partition};
 use crate::closed::Closed;
 use crate::extract::{Extract, extract, nearest};
 use crate::generate::{Fallback, Generated, generate};
@@ -42,7 +43,14 @@ struct Place {
 struct Drafted {
     draft: Arc<Generated>,
     cached: bool,
-    keep: Option<(Place, Asked)>,
+    keep: Option<Keep>,
+}
+
+/// What is to be kept. Others may join the draft until it is.
+struct Keep {
+    place: Place,
+    asked: Asked,
+    _made: Shared<Making>,
 }
 
 impl Assistant {
@@ -95,7 +103,7 @@ impl Assistant {
                     answer.citations.clone_from(&drafted.draft.citations);
                     answer.nearest = extracted.nearest.clone();
                     answer.cached = drafted.cached;
-                    keep = drafted.keep.map(|place| (place, drafted.draft));
+                    keep = drafted.keep.map(|keep| (keep, drafted.draft));
                 }
                 Err(fallback) => {
                     take(&mut answer, extracted.clone());
@@ -107,7 +115,7 @@ impl Assistant {
             }
             self.verified(scope, &mut answer, extracted).await?;
             answer.cached &= answer.mode == Mode::Generated;
-            if let Some(((place, asked), draft)) = keep.filter(|_| answer.mode == Mode::Generated) {
+            if let Some((Keep { place, asked, _made }, draft)) = keep.filter(|_| answer.mode == Mode::Generated) {
                 place.answers.keep(place.purges, place.partition, asked, draft);
             }
         }
@@ -161,37 +169,46 @@ impl Assistant {
             Some((place, Asked::new(question, vector).filter(|_| !flagged)?))
         });
         let Some((place, asked)) = asked else { return Ok(afresh().await.map(new)) };
-        while let Some(draft) = place.answers.find(&place.partition, &asked) {
-            let rows = self.rows(scope, &draft.citations).await?;
-            if !draft.citations.iter().all(|citation| holds(citation, &rows)) {
-                place.answers.forget(&place.partition, &draft);
-                continue;
+        let (shared, anothers) = loop {
+            if let Some(draft) = place.answers.find(&place.partition, &asked) {
+                let rows = self.rows(scope, &draft.citations).await?;
+                if !draft.citations.iter().all(|citation| holds(citation, &rows)) {
+                    place.answers.forget(&place.partition, &draft);
+                    continue;
+                }
+                // The switch of the course and the quotas hold for kept answers as well.
+                if !self.models.may_be_answered(&place.partition.chat_model).await {
+                    place.answers.miss();
+                    return Ok(afresh().await.map(new));
+                }
+                place.answers.hit(false);
+                return Ok(Ok(Drafted { draft, cached: true, keep: None }));
             }
-            // The switch of the course and the quotas hold for kept answers as well.
-            if !self.models.may_be_answered(&place.partition.chat_model).await {
-                break;
-            }
-            place.answers.hit(false);
-            return Ok(Ok(Drafted { draft, cached: true, keep: None }));
-        }
-        place.answers.miss();
-        let (shared, anothers) = place.answers.join(&place.partition, &asked, || {
-            let (models, checker, dense) = (self.models.clone(), Arc::clone(&self.checker), found.dense.clone());
-            let (question, passages) = (question.to_owned(), found.passages.clone());
-            async move { generate(&models, checker.as_ref(), &question, &passages, dense.as_ref()).await.map(Arc::new) }
+            let joined = place.answers.join(&place.partition, &asked, || {
+                let (models, checker, dense) = (self.models.clone(), Arc::clone(&self.checker), found.dense.clone());
+                let (question, passages) = (question.to_owned(), found.passages.clone());
+                async move {
+                    generate(&models, checker.as_ref(), &question, &passages, dense.as_ref()).await.map(Arc::new)
+                }
                 .boxed()
-        });
+            });
+            if let Some(joined) = joined {
+                break joined;
+            }
+        };
+        place.answers.miss();
         if anothers && !self.models.may_be_answered(&place.partition.chat_model).await {
             return Ok(afresh().await.map(new));
         }
-        match shared.await {
+        match shared.clone().await {
             Ok(draft) => {
                 if anothers {
                     place.answers.hit(true);
                 }
                 // The model may have been replaced while it was asked.
                 let kept = self.models.chat_model().as_ref() == Some(&place.partition.chat_model);
-                Ok(Ok(Drafted { draft, cached: anothers, keep: kept.then_some((place, asked)) }))
+                let keep = kept.then_some(Keep { place, asked, _made: shared });
+                Ok(Ok(Drafted { draft, cached: anothers, keep }))
             }
             // What failed for another asker, by a quota for instance, need not fail for this one.
             Err(_) if anothers => Ok(afresh().await.map(new)),

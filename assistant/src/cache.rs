@@ -109,7 +109,7 @@ impl Partition {
     }
 }
 
-type Making = BoxFuture<'static, Result<Arc<Generated>, Fallback>>;
+pub(crate) type Making = BoxFuture<'static, Result<Arc<Generated>, Fallback>>;
 
 struct Kept {
     asked: Asked,
@@ -228,24 +228,28 @@ impl Answers {
     }
 
     /// The answer that another asker of the partition waits for in the same words, or `make`; says whether it is
-    /// another's. It is made as long as one of them waits.
+    /// another's. It is made as long as one of them waits. None when an answer was kept since the caller last looked.
     pub(crate) fn join(
         &self,
         partition: &Partition,
         asked: &Asked,
         make: impl FnOnce() -> Making,
-    ) -> (Shared<Making>, bool) {
+    ) -> Option<(Shared<Making>, bool)> {
         let mut making = lock(&self.making);
         making.retain(|_, one| one.upgrade().is_some());
         let key = (partition.clone(), asked.text.clone());
         if let Some(shared) = making.get(&key).and_then(WeakShared::upgrade) {
-            return (shared, true);
+            return Some((shared, true));
+        }
+        // Whoever keeps an answer lets others join until it is kept: one of the two is seen.
+        if self.find(partition, asked).is_some() {
+            return None;
         }
         let shared = make().shared();
         if let Some(weak) = shared.downgrade() {
             making.insert(key, weak);
         }
-        (shared, false)
+        Some((shared, false))
     }
 
     pub(crate) fn purge(&self, institution: InstitutionId, course: Option<CourseId>) {

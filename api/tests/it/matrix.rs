@@ -363,6 +363,8 @@ fn reaches(code: &str, role: &str, row: &Row, aim: &Aim) -> bool {
         "S" if ["/auth/", "/keys", "/model-requests/"].iter().any(|part| row.path.contains(part)) => {
             aim.distance == Own
         }
+        // A model is nobody's: who may call one, may.
+        "S" if crate::model_api::is(&row.path) => true,
         "S" => aim.distance == Own && role == "LE",
         "P" if row.state == "self" => matches!(aim.distance, Open | Public),
         "P" => matches!(aim.distance, Public | ForeignPublic),
@@ -444,7 +446,11 @@ async fn check(world: &World, row: &Row, role: &str, aim: &Aim, asker: Asker<'_>
     let changed: BTreeSet<&String> =
         before.iter().filter(|(table, rows)| after.get(*table) != Some(rows)).map(|(table, _)| table).collect();
     let read = row.method == Method::GET && !row.path.contains("/tutor/");
-    let tolerated = |table: &str| allowed && read && table == "audit";
+    let known = asker.token.is_some() && role != "SV";
+    // Reading with a reason is recorded, and so is when a key was last used, whatever it then may.
+    let tolerated = |table: &str| {
+        allowed && read && table == "audit" || known && table == "api_keys" && crate::model_api::is(&row.path)
+    };
     if (!allowed || read) && changed.iter().any(|table| !tolerated(table)) {
         tally.leaks += 1;
         tally.fail(&case, &format!("changed {changed:?}"), &answer);
@@ -483,7 +489,8 @@ async fn ask_all(world: &World) -> Tally {
                 let aim = aim(world, row, role, distance).await;
                 // Whoever logged in may do what a guest may.
                 let floor = role != "SV" && reaches(guest, "GU", row, &aim);
-                let reached = role != "SV" && reaches(code, role, row, &aim);
+                // An unknown login is refused, except where nobody looks at one.
+                let reached = (role != "SV" || code == "G") && reaches(code, role, row, &aim);
                 let expected = if reached || floor {
                     Ok(row.ok)
                 } else {

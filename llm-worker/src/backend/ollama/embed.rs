@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::list::Detail;
-use super::normalise::normalised;
+use super::normalise::{hangul_apart, normalised};
 use super::{Ollama, RequestOptions};
 use crate::backend::BackendError;
 use crate::backend::openai::{checked, same_length};
@@ -41,22 +41,28 @@ struct Reply {
 impl Ollama {
     /// One vector of unit length a text, in order.
     pub(super) async fn vectors(&self, detail: &Detail, texts: &[String]) -> Result<Vec<Vec<f32>>, BackendError> {
-        let wrongly = self.cuts_wrongly(detail).await?;
+        let cut_alike = self.cut_alike(detail).await?;
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in texts.chunks(BATCH) {
-            let input: Vec<Cow<'_, str>> = batch
-                .iter()
-                .map(|text| if wrongly { normalised(text).into() } else { Cow::Borrowed(text.as_str()) })
-                .collect();
+            let input: Vec<Cow<'_, str>> = batch.iter().map(|text| cut_alike(text)).collect();
             vectors.extend(self.batch(detail, &input).await?);
         }
         same_length(&vectors)?;
         Ok(vectors)
     }
 
+    /// What makes this server cut a text of this model as the tokeniser of its makers would.
+    pub(super) async fn cut_alike(&self, detail: &Detail) -> Result<fn(&str) -> Cow<'_, str>, BackendError> {
+        Ok(match (detail.wordpiece, self.cuts_wrongly(detail).await?) {
+            (_, true) => |text| normalised(text).into(),
+            (true, false) => hangul_apart,
+            (false, false) => Cow::Borrowed,
+        })
+    }
+
     /// Whether this server cuts the texts of this model wrongly. Its version does not tell: builds
     /// from source have none.
-    pub(super) async fn cuts_wrongly(&self, detail: &Detail) -> Result<bool, BackendError> {
+    async fn cuts_wrongly(&self, detail: &Detail) -> Result<bool, BackendError> {
         if !detail.wordpiece {
             return Ok(false);
         }

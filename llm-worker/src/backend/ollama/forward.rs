@@ -1,5 +1,7 @@
 //! Requests of both dialects that are carried over; only what computes, never what changes models.
 
+use std::borrow::Cow;
+
 use domain::wire::{Blob, Dialect, ForwardRequest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -7,7 +9,6 @@ use serde_json::Value;
 
 use super::Ollama;
 use super::list::Detail;
-use super::normalise::normalised;
 use crate::backend::openai::{carry, openai_path};
 use crate::backend::{BackendError, Forwarded};
 
@@ -23,8 +24,11 @@ impl Ollama {
             Dialect::Unknown => None,
         };
         if let (Some(path), Some(detail)) = (path, self.known().find(&request.model)) {
-            if path.contains("embed") && self.cuts_wrongly(&detail).await? {
-                request.body = normalised_input(&request.body);
+            if path.contains("embed") {
+                let cut_alike = self.cut_alike(&detail).await?;
+                if let Some(body) = with_texts(&request.body, cut_alike) {
+                    request.body = body;
+                }
             }
             if request.dialect == Dialect::Ollama {
                 self.keep_threads(&detail, &mut request.body);
@@ -52,21 +56,24 @@ impl Ollama {
     }
 }
 
-/// The body with its texts normalised; whatever else is in it stays.
-fn normalised_input(body: &Blob) -> Blob {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice::<Value>(&body.0) else { return body.clone() };
+/// The body with its texts changed; nothing when none of them does.
+fn with_texts(body: &Blob, change: fn(&str) -> Cow<'_, str>) -> Option<Blob> {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice::<Value>(&body.0) else { return None };
+    let mut changed = false;
+    let mut one = |value: &mut Value| {
+        if let Value::String(text) = value
+            && let Cow::Owned(other) = change(text)
+        {
+            *text = other;
+            changed = true;
+        }
+    };
     for field in ["input", "prompt"] {
         match fields.get_mut(field) {
-            Some(Value::String(text)) => *text = normalised(text),
-            Some(Value::Array(texts)) => {
-                for text in texts {
-                    if let Value::String(text) = text {
-                        *text = normalised(text);
-                    }
-                }
-            }
-            _ => {}
+            Some(Value::Array(texts)) => texts.iter_mut().for_each(&mut one),
+            Some(text) => one(text),
+            None => {}
         }
     }
-    serde_json::to_vec(&fields).map_or_else(|_| body.clone(), |bytes| Blob(bytes.into()))
+    changed.then(|| serde_json::to_vec(&fields).ok()).flatten().map(|bytes| Blob(bytes.into()))
 }

@@ -6,6 +6,8 @@
 //! the ellipsis become ASCII, because nothing else survives there; those alone are then other
 //! tokens than the model was trained with.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -28,6 +30,20 @@ pub fn normalised(text: &str) -> String {
         }
     }
     out
+}
+
+/// Hangul taken apart into its letters, as BERT does and llama.cpp's WordPiece does not; the rest as it is.
+#[must_use]
+pub fn hangul_apart(text: &str) -> Cow<'_, str> {
+    let syllable = |c: char| ('\u{ac00}'..='\u{d7a3}').contains(&c);
+    if !text.contains(syllable) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() * 3);
+    for c in text.chars() {
+        if syllable(c) { out.extend(std::iter::once(c).nfd()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
 }
 
 fn apart(out: &mut String, c: char) {
