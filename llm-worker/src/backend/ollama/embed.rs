@@ -53,11 +53,14 @@ impl Ollama {
 
     /// What makes this server cut a text of this model as the tokeniser of its makers would.
     pub(super) async fn cut_alike(&self, detail: &Detail) -> Result<fn(&str) -> Cow<'_, str>, BackendError> {
-        Ok(match (detail.wordpiece, self.cuts_wrongly(detail).await?) {
-            (_, true) => |text| normalised(text).into(),
-            (true, false) => hangul_apart,
-            (false, false) => Cow::Borrowed,
-        })
+        let alike: fn(&str) -> Cow<'_, str> = if self.cuts_wrongly(detail).await? {
+            |text| Cow::Owned(normalised(text))
+        } else if detail.wordpiece {
+            |text| hangul_apart(text)
+        } else {
+            |text| Cow::Borrowed(text)
+        };
+        Ok(alike)
     }
 
     /// Whether this server cuts the texts of this model wrongly. Its version does not tell: builds
