@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::list::Detail;
-use super::normalise::{hangul_apart, normalised};
+use super::normalise::{decomposed, normalised};
 use super::{Ollama, RequestOptions};
 use crate::backend::BackendError;
 use crate::backend::openai::{checked, same_length};
@@ -56,7 +56,7 @@ impl Ollama {
         let alike: fn(&str) -> Cow<'_, str> = if self.cuts_wrongly(detail).await? {
             |text| Cow::Owned(normalised(text))
         } else if detail.wordpiece {
-            |text| hangul_apart(text)
+            |text| decomposed(text)
         } else {
             |text| Cow::Borrowed(text)
         };
