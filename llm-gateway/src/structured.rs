@@ -172,10 +172,9 @@ impl Asking<'_> {
 
 fn fitting(validator: &Validator, reply: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(bare(reply)).map_err(|error| short(format!("it is no JSON: {error}")))?;
-    match validator.iter_errors(&value).next() {
-        None => Ok(value),
-        Some(error) => Err(short(format!("at \"{}\": {error}", error.instance_path()))),
-    }
+    let wrong = validator.iter_errors(&value).next();
+    let wrong = wrong.map(|error| short(format!("at \"{}\": {error}", error.instance_path())));
+    wrong.map_or(Ok(value), Err)
 }
 
 fn short(mut text: String) -> String {
