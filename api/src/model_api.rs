@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use domain::wire::Class;
+use domain::wire::{Class, Task};
 use llm_gateway::{Gateway, Used};
 
 use crate::App;
@@ -127,6 +127,7 @@ async fn answer(
                 caller: gateway.caller().clone(),
                 model,
                 class,
+                task: if EMBEDS.contains(&path) { Task::Embed } else { Task::Chat },
                 ok: true,
                 prompt_tokens: 0,
                 completion_tokens: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::wire::{ChatRequest, Class, Finish, Message, Role};
+use domain::wire::{ChatRequest, Class, Finish, Message, Role, Task};
 use futures::StreamExt as _;
 use llm_gateway::{Caller, Gateway, GatewayError, Used};
 use serde::de::DeserializeOwned;
@@ -109,6 +109,7 @@ impl Models {
             caller: self.gateway.caller().clone(),
             model: model.to_owned(),
             class: self.class(),
+            task: Task::Chat,
             ok: true,
             prompt_tokens: 0,
             completion_tokens: 0,

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use llm_gateway::{Class, Used};
+use llm_gateway::{Task, Used};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, SpanKind, Status, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::Resource;
@@ -28,7 +28,8 @@ impl Telemetry {
             return Ok(None);
         }
         let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build();
-        let exporter = exporter.map_err(|error| format!("spans are not sent: {error}; check {}", ENDPOINTS.join(" and ")))?;
+        let exporter =
+            exporter.map_err(|error| format!("spans are not sent: {error}; check {}", ENDPOINTS.join(" and ")))?;
         let resource = Resource::builder().with_service_name("lyceum").build();
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
         Ok(Some(Self { tracer: provider.tracer("lyceum.gateway"), provider }))
@@ -36,10 +37,10 @@ impl Telemetry {
 
     /// A request that is over.
     pub(crate) fn record(&self, used: &Used) {
-        let operation = match used.class {
-            Class::Embed => "embeddings",
-            Class::Transcribe => "transcribe",
-            Class::Chat | Class::Grade | Class::Quiz => "chat",
+        let operation = match used.task {
+            Task::Embed => "embeddings",
+            Task::Transcribe => "transcribe",
+            _ => "chat",
         };
         let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let seconds = |time: Duration| time.as_secs_f64();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::wire::Class;
+use domain::wire::{Class, Task};
 use domain::{CourseId, InstitutionId, UserId};
 use uuid::Uuid;
 
@@ -55,6 +55,8 @@ pub struct Used {
     pub model: String,
     /// How urgent it was.
     pub class: Class,
+    /// What was asked for.
+    pub task: Task,
     /// Whether it ended well.
     pub ok: bool,
     /// Tokens read.

@@ -48,11 +48,12 @@ fn model_requests_are_spans_without_a_word_of_what_was_asked() {
     school.json(&["ingest", "dir", folder.to_str().unwrap(), "--course", "bread", "--json"]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let collector = std::thread::spawn(move || collected(&listener, "embeddings"));
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(collected(&listener, "embeddings")));
     let mut command = school.command(&["tutor", "ask", "--course", "bread", "What makes dough rise?", "--json"]);
     let asked = command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}")).output().unwrap();
     assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
-    let spans = collector.join().unwrap();
+    let spans = told.recv_timeout(Duration::from_secs(30)).expect("spans of the question");
     assert!(spans.contains("POST /v1/traces"), "{spans}");
     for name in ["gen_ai.operation.name", "gen_ai.request.model", "all-MiniLM-L6-v2", "lyceum.feature"] {
         assert!(spans.contains(name), "{name}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::wire::{Class, Down, Reply, RequestId, Usage};
+use domain::wire::{Class, Down, Reply, Request, RequestId, Task, Usage};
 use tokio::time::Instant;
 
 use super::reply::ReplyTo;
@@ -107,7 +107,17 @@ impl State {
             Some(GatewayError::NoModel { .. }) => counters.no_model += 1,
             _ => counters.failed += 1,
         }
-        self.settle(entry.held, entry.caller, entry.model, entry.class, ok, entry.cost, waited, busy);
+        self.settle(
+            entry.held,
+            entry.caller,
+            entry.model,
+            entry.class,
+            task_of(&entry.request),
+            ok,
+            entry.cost,
+            waited,
+            busy,
+        );
     }
 
     #[expect(clippy::too_many_arguments, reason = "what is left of an entry whose reply was moved out")]
@@ -117,6 +127,7 @@ impl State {
         caller: Arc<Caller>,
         model: Arc<str>,
         class: Class,
+        task: Task,
         ok: bool,
         cost: Cost,
         waited: Duration,
@@ -130,6 +141,7 @@ impl State {
             caller: (*caller).clone(),
             model: model.to_string(),
             class,
+            task,
             ok,
             prompt_tokens: if spent { prompt_tokens } else { 0 },
             completion_tokens: if spent { completion_tokens } else { 0 },
@@ -176,7 +188,17 @@ impl State {
             drop(worker.sender.try_send(Down::Cancel { id }));
         }
         self.shares.leave(entry.class, &entry.flow);
-        self.settle(entry.held, entry.caller, entry.model, entry.class, false, entry.cost, waited, busy);
+        self.settle(
+            entry.held,
+            entry.caller,
+            entry.model,
+            entry.class,
+            task_of(&entry.request),
+            false,
+            entry.cost,
+            waited,
+            busy,
+        );
         self.dispatch(now);
     }
 
@@ -238,5 +260,14 @@ impl Entry {
     fn may_be_tried_again(&self, error: &GatewayError) -> bool {
         let other = matches!(error, GatewayError::Backend(_) | GatewayError::WorkerLost | GatewayError::NoModel { .. });
         other && !self.reply.begun()
+    }
+}
+
+fn task_of(request: &Request) -> Task {
+    match request {
+        Request::Embed(_) => Task::Embed,
+        Request::Transcribe(_) => Task::Transcribe,
+        Request::Forward(forward) if forward.path.contains("embed") => Task::Embed,
+        Request::Chat(_) | Request::Forward(_) | Request::Unknown => Task::Chat,
     }
 }

@@ -281,14 +281,14 @@ async fn vectors_are_put_in_order_and_checked() {
 
 #[tokio::test]
 async fn texts_are_normalised_only_for_a_server_that_cuts_them_wrongly() {
-    for (second, expected) in [("[1,0]", "naïve"), ("[0.5,0.9]", "naive")] {
+    for (second, expected) in [("[1,0]", "a=b naive"), ("[0.5,0.9]", "a = b naive")] {
         let (server, backend) = backend(Kind::Ollama).await;
         server.json("/api/tags", r#"{"models":[{"name":"vectors:latest","digest":"d1"}]}"#);
         server.json("/api/show", r#"{"capabilities":["embedding"],"model_info":{"general.architecture":"bert","tokenizer.ggml.model":"bert"}}"#);
         backend.refresh().await.unwrap();
         // The two spellings first, then the text itself; this server always sends two vectors.
         server.json("/api/embed", &format!("{{\"embeddings\":[[1,0],{second}]}}"));
-        let request = EmbedRequest { model: "vectors".into(), texts: vec!["naïve".into(), "b".into()] };
+        let request = EmbedRequest { model: "vectors".into(), texts: vec!["a=b naïve".into(), "b".into()] };
         assert!(backend.embed(Class::Embed, request).await.is_ok());
         let sent: serde_json::Value = serde_json::from_str(&server.bodies("/api/embed")[1]).unwrap();
         assert_eq!(sent["input"][0], expected);
