@@ -75,6 +75,8 @@ ids! {
     ProposalId,
     /// A grade of a submission.
     GradeId,
+    /// One attempt of a user at an item of a SCORM package.
+    ScormAttemptId,
     /// A learner's appeal against a released grade.
     AppealId,
     /// A key that opens the model API.

@@ -28,6 +28,7 @@ pub mod question;
 pub mod quota;
 pub mod recommendation;
 pub mod rubric;
+pub mod scorm;
 pub mod submission;
 pub mod text;
 pub mod tutor;

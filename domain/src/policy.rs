@@ -89,6 +89,10 @@ actions! {
     AssessmentPublish = "assessment.publish",
     /// Take a quiz: oneself, or as a preview that never counts.
     AttemptTake = "attempt.take",
+    /// Attempt an item of a SCORM package: oneself, or as a preview that never counts.
+    ScormAttempt = "scorm.attempt",
+    /// Read what a package committed for a learner.
+    ScormTrace = "scorm.trace",
     /// Hand in a text: a learner, never a preview.
     SubmissionCreate = "submission.create",
     /// Read what was handed in.

@@ -18,6 +18,7 @@ use crate::{Result, School, access};
 mod progress;
 
 pub use progress::Report;
+pub(crate) use progress::apply;
 
 /// Use cases of enrolments.
 pub struct Enrollments<'a> {

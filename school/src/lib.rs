@@ -26,6 +26,7 @@ pub mod question;
 pub mod quota;
 pub mod role;
 pub mod rubric;
+pub mod scorm;
 pub mod search;
 pub mod session;
 pub mod submission;
@@ -193,6 +194,12 @@ impl School {
     #[must_use]
     pub fn attempt(&self) -> attempt::Attempts<'_> {
         attempt::Attempts { school: self }
+    }
+
+    /// SCORM packages as they are taken.
+    #[must_use]
+    pub fn scorm(&self) -> scorm::Scorms<'_> {
+        scorm::Scorms { school: self }
     }
 
     /// Rubrics of questions.

@@ -63,6 +63,7 @@ value_from! {
     domain::QuestionId => Text, |v: domain::QuestionId| v.to_string();
     domain::AssessmentId => Text, |v: domain::AssessmentId| v.to_string();
     domain::AttemptId => Text, |v: domain::AttemptId| v.to_string();
+    domain::ScormAttemptId => Text, |v: domain::ScormAttemptId| v.to_string();
     domain::SubmissionId => Text, |v: domain::SubmissionId| v.to_string();
     domain::ProposalId => Text, |v: domain::ProposalId| v.to_string();
     domain::GradeId => Text, |v: domain::GradeId| v.to_string();

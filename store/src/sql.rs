@@ -29,6 +29,7 @@ pub mod question;
 pub mod quota;
 pub mod role;
 pub mod rubric;
+pub mod scorm;
 pub mod search;
 pub mod source;
 pub mod submission;

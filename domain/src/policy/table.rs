@@ -5,7 +5,7 @@
 //! sees its card, and needs no recorded reason for that), `ProgressReport`, `ReviewOwn`,
 //! `SubmissionCreate` and `AppealFile` (the learner alone), `ModelUse` (who teaches calls models with a
 //! key; learners reach them through the tutor alone), `QuotaSet` and `UsageRead` (who answers for the
-//! machines). "API keys manage" is two rows here: `KeyOwn`, which anybody has who logged in, with or
+//! machines), `ScormAttempt` (as a quiz is taken) and `ScormTrace` (as a submission is read). "API keys manage" is two rows here: `KeyOwn`, which anybody has who logged in, with or
 //! without a role (a guest is nobody's self), and `KeyAdmin`; `ModelRequestOwn` is as `KeyOwn`. `CourseAi` is the "AI stop switch". `GradeSet` is "if allowed" for assistants and group tutors: a course
 //! setting that does not exist yet, therefore no.
 
@@ -116,6 +116,8 @@ fn row(action: Action) -> [Cell; 11] {
         Action::QuizGenerate         => [NO, NO,    O,    C,    C,  NO, NO, NO, NO, NO, K],
         Action::AssessmentPublish    => [NO, I,     O,    C,    NO, NO, NO, NO, NO, NO, NO],
         Action::AttemptTake          => [NO, NO,    NO,   C,    C,  NO, S,  NO, NO, NO, NO],
+        Action::ScormAttempt         => [NO, NO,    NO,   C,    C,  NO, S,  NO, NO, NO, NO],
+        Action::ScormTrace           => [GR, IRR,   NO,   C,    C,  R,  S,  L,  IRR, NO, NO],
         Action::SubmissionCreate     => [NO, NO,    NO,   NO,   NO, NO, S,  NO, NO, NO, NO],
         Action::SubmissionRead       => [GR, IRR,   NO,   C,    C,  R,  S,  L,  IRR, NO, K],
         Action::GradePropose         => [NO, NO,    NO,   C,    C,  R,  NO, NO, NO, NO, K],

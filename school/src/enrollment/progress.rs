@@ -70,7 +70,7 @@ async fn position(tx: &mut Tx, enrollment: &Enrollment, report: &Report) -> stor
 }
 
 /// Records the report and raises the progress of the enrolment by what it adds.
-pub(super) async fn apply(
+pub(crate) async fn apply(
     tx: &mut Tx,
     actor: &Actor,
     mut enrollment: Enrollment,

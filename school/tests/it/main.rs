@@ -21,6 +21,7 @@ mod api_key;
 mod course_ai;
 mod model_request;
 mod quota;
+mod scorm;
 mod usage;
 
 struct Small {

@@ -3,7 +3,7 @@
 use domain::institution::Institution;
 use domain::{
     ApiKeyId, AppealId, AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId,
-    ModelRequestId, QuestionId, SubmissionId, UserId,
+    ModelRequestId, QuestionId, ScormAttemptId, SubmissionId, UserId,
 };
 
 use crate::db::{Row, Tx, args};
@@ -96,6 +96,8 @@ pub enum Owned {
     Assessment(AssessmentId),
     /// An attempt at a quiz.
     Attempt(AttemptId),
+    /// An attempt at an item of a SCORM package.
+    ScormAttempt(ScormAttemptId),
     /// A submission.
     Submission(SubmissionId),
     /// An appeal.
@@ -120,6 +122,7 @@ pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
         Owned::Question(id) => ("SELECT institution_id FROM questions WHERE id = $1", id.to_string()),
         Owned::Assessment(id) => ("SELECT institution_id FROM assessments WHERE id = $1", id.to_string()),
         Owned::Attempt(id) => ("SELECT institution_id FROM attempts WHERE id = $1", id.to_string()),
+        Owned::ScormAttempt(id) => ("SELECT institution_id FROM scorm_attempts WHERE id = $1", id.to_string()),
         Owned::Submission(id) => ("SELECT institution_id FROM submissions WHERE id = $1", id.to_string()),
         Owned::Appeal(id) => ("SELECT institution_id FROM appeals WHERE id = $1", id.to_string()),
         Owned::ApiKey(id) => ("SELECT institution_id FROM api_keys WHERE id = $1", id.to_string()),

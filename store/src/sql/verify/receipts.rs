@@ -14,6 +14,7 @@ const MADE: &[(&str, &str)] = &[
     ("ingestions", "content.ingestion_started"),
     ("api_keys", "key.created"),
     ("model_requests", "llm.processing_requested"),
+    ("scorm_attempts", "scorm.started"),
 ];
 
 /// What an audit subject such as `course:ID` names.

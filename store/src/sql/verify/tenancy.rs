@@ -44,6 +44,8 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("model_usage", "model"),
     ("course_ai", "course_id"),
     ("model_requests", "id"),
+    ("scorm_attempts", "id"),
+    ("scorm_commits", "attempt_id"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -109,6 +111,10 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("model_requests", "user_id", "users", "id"),
     ("model_requests", "course_id", "courses", "id"),
     ("model_requests", "key_id", "api_keys", "id"),
+    ("scorm_attempts", "course_id", "courses", "id"),
+    ("scorm_attempts", "source_id", "sources", "id"),
+    ("scorm_attempts", "user_id", "users", "id"),
+    ("scorm_commits", "attempt_id", "scorm_attempts", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {

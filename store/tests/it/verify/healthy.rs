@@ -25,6 +25,7 @@ use store::testing::execute;
 use store::{Store, Tx};
 
 mod gateway;
+mod scorm;
 
 pub(super) struct Healthy {
     pub(super) institution: InstitutionId,
@@ -157,6 +158,7 @@ pub(super) async fn plant(store: &Store, slug: &'static str) -> Healthy {
         execute(store, &sql).await.unwrap();
     }
     gateway::requests(store, institution, user).await;
+    scorm::attempt(store, institution, course, source, other_user).await;
     jobs(store, institution).await;
     settle(store).await;
     healthy
