@@ -34,7 +34,7 @@ pub fn parse(files: &Files) -> Result<Bundle, Failure> {
     let root = root.map_err(|why| bad("13.2", &why))?;
     let course = checked(&root)?;
     let mut units = Vec::new();
-    gather(&root, &mut Vec::new(), &mut units)?;
+    gather(&root, &mut Vec::new(), &mut units);
     if units.len() > MOST_UNITS {
         return Err(Failure::new(failure::TOO_LARGE, format!("the course has {} units; split it", units.len())));
     }
@@ -169,19 +169,18 @@ fn one_of(unit: &Element, name: &str, known: &[&str]) -> Result<(), Failure> {
     }
 }
 
-fn gather<'e>(element: &'e Element, blocks: &mut Vec<String>, units: &mut Vec<Unit<'e>>) -> Result<(), Failure> {
+fn gather<'e>(element: &'e Element, blocks: &mut Vec<String>, units: &mut Vec<Unit<'e>>) {
     for inner in element.elements() {
         match inner.name.as_str() {
             "au" => units.push(Unit { element: inner, blocks: blocks.clone() }),
             "block" => {
                 blocks.push(title_of(inner).unwrap_or_else(|| "Block".into()));
-                gather(inner, blocks, units)?;
+                gather(inner, blocks, units);
                 blocks.pop();
             }
             _ => {}
         }
     }
-    Ok(())
 }
 
 /// Each id is an absolute IRI, and no two are equal.

@@ -90,7 +90,8 @@ fn styles_of(root: &Element) -> HashMap<String, Style> {
             let level = name.strip_prefix("heading ").and_then(|level| level.trim().parse::<u8>().ok());
             let level = level
                 .or_else(|| outline.and_then(|level| level.parse::<u8>().ok()).map(|level| level.saturating_add(1)));
-            style.heading = style.heading.or(level.filter(|level| (1..=9).contains(level)).map(|level| level.min(6)));
+            let level = level.filter(|level| (1..=9).contains(level)).map(|level| level.min(6));
+            style.heading = style.heading.or(level);
             style.title |= name == "title";
             style.quote |= name == "quote" || name == "intense quote";
             style.code |= name.contains("code") || name == "html preformatted" || name == "plain text";

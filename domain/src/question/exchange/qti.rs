@@ -31,7 +31,8 @@ pub(super) fn read(text: &str) -> Result<Read, Error> {
     let items = match root.name.as_str() {
         "questestinterop" => {
             for entry in root.below("bankentry_item").into_iter().chain(root.below("itemref")) {
-                let bank = entry.attribute("sourcebank_ref").or(entry.attribute("linkrefid")).unwrap_or_default();
+                let bank =
+                    entry.attribute("sourcebank_ref").or_else(|| entry.attribute("linkrefid")).unwrap_or_default();
                 let what =
                     format!("a question of the bank \"{}\" is asked by reference; read that bank", excerpt(bank));
                 losses.name(format!("line {}", entry.line), what);
