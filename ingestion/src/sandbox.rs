@@ -236,7 +236,7 @@ impl Sandbox {
         let mut running =
             self.spawn("folder", Stdio::piped(), name, self.options.package_time, &[kind.as_str(), name])?;
         let sizes = files.iter().map(|(path, bytes)| (path.clone(), bytes.len())).collect();
-        let body: Vec<u8> = files.into_iter().flat_map(|(_, bytes)| bytes).collect();
+        let body = files.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>().concat();
         let outcome = running.bundle(Some((Request::Folder { files: sizes }, body)), self.options.pages).await;
         running.stop().await;
         outcome
@@ -380,18 +380,20 @@ impl Running {
 
     async fn bundle(&mut self, asked: Option<(Request, Vec<u8>)>, most: usize) -> Result<Bundle, Failure> {
         self.ready().await?;
-        let (reply, mut body) = match asked {
+        let (reply, body) = match asked {
             Some((request, bytes)) => self.ask_whole(&request, &bytes, most).await?,
             None => self.reply(most).await?,
         };
         let Reply::Bundle(outcome) = reply else { return Err(self.killed("it answered out of turn")) };
         let mut bundle = *outcome?;
+        let mut at = 0_usize;
         for page in &mut bundle.pages {
-            if page.size > body.len() {
+            let end = at.saturating_add(page.size);
+            let Some(bytes) = body.get(at..end) else {
                 return Err(self.killed("it answered with less than it said"));
-            }
-            let rest = body.split_off(page.size);
-            page.bytes = std::mem::replace(&mut body, rest);
+            };
+            page.bytes = bytes.to_vec();
+            at = end;
         }
         Ok(bundle)
     }

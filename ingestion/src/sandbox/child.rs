@@ -68,8 +68,8 @@ fn bundle(output: &mut impl Write, folder: bool) -> std::io::Result<()> {
         }
     };
     let outcome = guarded(&name, read);
-    let body: Vec<u8> =
-        outcome.iter().flat_map(|bundle| &bundle.pages).flat_map(|page| page.bytes.iter().copied()).collect();
+    let pages = outcome.iter().flat_map(|bundle| &bundle.pages);
+    let body = pages.map(|page| page.bytes.as_slice()).collect::<Vec<_>>().concat();
     frame::write(output, &Reply::Bundle(outcome.map(Box::new)), &body)
 }
 
@@ -77,14 +77,14 @@ fn folder_files() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let internal = |why: &str| Failure::new(failure::INTERNAL, format!("the folder did not arrive: {why}"));
     let mut input = std::io::stdin().lock();
     let arrived = frame::read::<Request>(&mut input, LARGEST).map_err(|error| internal(&error.to_string()))?;
-    let Some((Request::Folder { files }, mut bytes)) = arrived else { return Err(internal("something else came")) };
+    let Some((Request::Folder { files }, bytes)) = arrived else { return Err(internal("something else came")) };
     let mut found = Vec::with_capacity(files.len());
+    let mut at = 0_usize;
     for (path, size) in files {
-        if size > bytes.len() {
-            return Err(internal("it is cut off"));
-        }
-        let rest = bytes.split_off(size);
-        found.push((path, std::mem::replace(&mut bytes, rest)));
+        let end = at.saturating_add(size);
+        let part = bytes.get(at..end).ok_or_else(|| internal("it is cut off"))?;
+        found.push((path, part.to_vec()));
+        at = end;
     }
     Ok(found)
 }
