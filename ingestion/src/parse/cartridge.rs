@@ -71,7 +71,7 @@ pub fn parse(files: &Files) -> Result<Bundle, Failure> {
         resources: &resources,
         bundle: Bundle { title: title.clone(), version, files: files.all.len(), ..Bundle::default() },
         used: HashSet::new(),
-        attached: resources.values().flat_map(|resource| attachments(resource)).collect(),
+        attached: resources.values().flat_map(attachments).collect(),
     };
     let organizations: Vec<&Element> = root.below("organization");
     if let Some(organization) = organizations.first() {
