@@ -60,10 +60,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Check the machine: what is there, what is missing, what each absence costs
     Doctor,
-    /// Bring content in: a folder, a git repository, a SCORM package, a document, a video
+    /// Bring content in: a folder, a git repository, a package of another platform, a document, a video
     #[command(
         subcommand,
-        after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro"
+        after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest cartridge export.imscc --course intro\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro"
     )]
     Ingest(IngestCommand),
     /// See and mend queued work
@@ -234,7 +234,35 @@ pub(crate) enum IngestCommand {
         #[command(flatten)]
         common: IngestArgs,
     },
-    /// One document: Markdown, HTML, PDF, VTT or SRT
+    /// A Common Cartridge (.imscc), as Canvas and other platforms export courses
+    Cartridge {
+        /// The .imscc file
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// Questions in QTI 1.2, 2.1 or 2.2: a package, a folder or one file
+    Qti {
+        /// Zip file, folder or XML file
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// An H5P package
+    H5p {
+        /// The .h5p file
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// A cmi5 course: a package, or its cmi5.xml alone
+    Cmi5 {
+        /// Zip file or XML file
+        path: String,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// One document: Markdown, HTML, PDF, DOCX, PPTX, EPUB, notebook, CSV, VTT or SRT; a package goes to its kind
     File {
         /// The file
         path: String,

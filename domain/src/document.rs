@@ -81,6 +81,14 @@ pub enum DocumentKind {
     Video,
     /// A page of a SCORM package.
     Scorm,
+    /// A text document of a word processor.
+    Docx,
+    /// A presentation.
+    Pptx,
+    /// A Jupyter notebook.
+    Notebook,
+    /// A table of values.
+    Csv,
 }
 
 impl DocumentKind {
@@ -94,6 +102,10 @@ impl DocumentKind {
             Self::Transcript => "transcript",
             Self::Video => "video",
             Self::Scorm => "scorm",
+            Self::Docx => "docx",
+            Self::Pptx => "pptx",
+            Self::Notebook => "notebook",
+            Self::Csv => "csv",
         }
     }
 }

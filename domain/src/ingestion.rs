@@ -16,9 +16,21 @@ pub enum SourceKind {
     File,
     /// A recording with captions.
     Video,
+    /// A Common Cartridge of 1EdTech, as Canvas and other platforms export courses.
+    Cartridge,
+    /// Questions in QTI 1.2, 2.1 or 2.2: a package, a folder or one file.
+    Qti,
+    /// An H5P package.
+    H5p,
+    /// A cmi5 course: a package, or its structure alone.
+    Cmi5,
 }
 
 impl SourceKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] =
+        [Self::Dir, Self::Git, Self::Scorm, Self::File, Self::Video, Self::Cartridge, Self::Qti, Self::H5p, Self::Cmi5];
+
     /// The spelling used in rows and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -28,13 +40,17 @@ impl SourceKind {
             Self::Scorm => "scorm",
             Self::File => "file",
             Self::Video => "video",
+            Self::Cartridge => "cartridge",
+            Self::Qti => "qti",
+            Self::H5p => "h5p",
+            Self::Cmi5 => "cmi5",
         }
     }
 
     /// The kind of that spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Dir, Self::Git, Self::Scorm, Self::File, Self::Video].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

@@ -35,6 +35,7 @@ pub mod tutor;
 pub mod usage;
 pub mod user;
 pub mod wire;
+pub mod xml;
 
 pub use error::{Error, ErrorKind, FieldError};
 pub use id::*;

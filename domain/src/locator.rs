@@ -1,4 +1,4 @@
-//! The exact place of a passage in its source: lines, page, second or section.
+//! The exact place of a passage in its source: lines, page, second, section, slide or cell.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,10 @@ pub enum LocatorKind {
     Time,
     /// Ordinal of the section (heading) within an HTML page, from 1.
     Section,
+    /// Slides of a presentation, from 1, both inclusive.
+    Slide,
+    /// Cells of a notebook, from 1, both inclusive.
+    Cell,
 }
 
 impl LocatorKind {
@@ -25,13 +29,16 @@ impl LocatorKind {
             Self::Page => "page",
             Self::Time => "time",
             Self::Section => "section",
+            Self::Slide => "slide",
+            Self::Cell => "cell",
         }
     }
 
     /// The kind of that spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Lines, Self::Page, Self::Time, Self::Section].into_iter().find(|kind| kind.as_str() == text)
+        let all = [Self::Lines, Self::Page, Self::Time, Self::Section, Self::Slide, Self::Cell];
+        all.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -41,9 +48,9 @@ impl LocatorKind {
 pub struct Locator {
     /// What is counted.
     pub kind: LocatorKind,
-    /// First line, page, section, or millisecond.
+    /// First line, page, section, slide, cell, or millisecond.
     pub start: i64,
-    /// Last line, page, section (inclusive), or end millisecond (exclusive).
+    /// Last line, page, section, slide, cell (inclusive), or end millisecond (exclusive).
     pub end: i64,
 }
 
@@ -76,6 +83,10 @@ impl std::fmt::Display for Locator {
             LocatorKind::Page if self.start == self.end => write!(f, "page {}", self.start),
             LocatorKind::Page => write!(f, "pages {}-{}", self.start, self.end),
             LocatorKind::Section => write!(f, "section {}", self.start),
+            LocatorKind::Slide if self.start == self.end => write!(f, "slide {}", self.start),
+            LocatorKind::Slide => write!(f, "slides {}-{}", self.start, self.end),
+            LocatorKind::Cell if self.start == self.end => write!(f, "cell {}", self.start),
+            LocatorKind::Cell => write!(f, "cells {}-{}", self.start, self.end),
             LocatorKind::Time => write!(f, "{}-{}", clock(self.start), clock(self.end)),
         }
     }

@@ -2,13 +2,24 @@
 
 pub mod archive;
 pub mod captions;
+pub mod cartridge;
+pub mod cmi5;
+pub mod csv;
+pub mod docx;
+pub mod epub;
 mod front_matter;
+pub mod h5p;
 pub mod html;
 pub mod manifest;
 pub mod markdown;
+pub mod notebook;
 mod notes;
+mod office;
+pub mod package;
 pub mod pdf;
 mod pdf_layout;
+pub mod pptx;
+pub mod qti;
 mod raw_html;
 mod template;
 
@@ -28,6 +39,14 @@ pub enum Format {
     Pdf,
     /// `WebVTT` and `SubRip`.
     Captions,
+    /// Text documents of word processors.
+    Docx,
+    /// Presentations.
+    Pptx,
+    /// Jupyter notebooks.
+    Notebook,
+    /// Tables of values.
+    Csv,
 }
 
 impl Format {
@@ -40,6 +59,10 @@ impl Format {
             "html" | "htm" | "xhtml" => Some(Self::Html),
             "pdf" => Some(Self::Pdf),
             "vtt" | "srt" => Some(Self::Captions),
+            "docx" => Some(Self::Docx),
+            "pptx" => Some(Self::Pptx),
+            "ipynb" => Some(Self::Notebook),
+            "csv" | "tsv" => Some(Self::Csv),
             _ => None,
         }
     }
@@ -47,7 +70,7 @@ impl Format {
     /// Whether documents of this format are parsed in a child process.
     #[must_use]
     pub fn hostile(self) -> bool {
-        matches!(self, Self::Html | Self::Pdf)
+        matches!(self, Self::Html | Self::Pdf | Self::Docx | Self::Pptx)
     }
 
     /// What a document of this format is.
@@ -58,7 +81,17 @@ impl Format {
             Self::Html => DocumentKind::Html,
             Self::Pdf => DocumentKind::Pdf,
             Self::Captions => DocumentKind::Transcript,
+            Self::Docx => DocumentKind::Docx,
+            Self::Pptx => DocumentKind::Pptx,
+            Self::Notebook => DocumentKind::Notebook,
+            Self::Csv => DocumentKind::Csv,
         }
+    }
+
+    /// Whether its bytes are no text, so that a document of it may be large.
+    #[must_use]
+    pub fn binary(self) -> bool {
+        matches!(self, Self::Pdf | Self::Docx | Self::Pptx)
     }
 }
 
@@ -72,6 +105,10 @@ pub fn document(format: Format, path: &str, bytes: &[u8]) -> Result<Document, Fa
         Format::Html => html::parse(path, &text(path, bytes)?),
         Format::Pdf => pdf::parse(path, bytes),
         Format::Captions => captions::parse(path, &text(path, bytes)?),
+        Format::Docx => docx::parse(path, bytes),
+        Format::Pptx => pptx::parse(path, bytes),
+        Format::Notebook => notebook::parse(path, &text(path, bytes)?),
+        Format::Csv => csv::parse(path, &text(path, bytes)?),
     }
 }
 

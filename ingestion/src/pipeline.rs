@@ -69,6 +69,8 @@ pub struct Plan {
     pub modules: Vec<source::Module>,
     /// Number of documents.
     pub documents: usize,
+    /// Number of questions for the bank of the course.
+    pub questions: usize,
     /// What a reader should know.
     pub warnings: Vec<domain::document::Warning>,
     /// What could not be read.
@@ -214,6 +216,7 @@ impl Pipeline {
             commit: fetched.commit.clone(),
             fingerprint: fetched.fingerprint(),
             documents: fetched.documents.len(),
+            questions: fetched.outline.questions.len(),
             modules: fetched.outline.modules,
             warnings: fetched.warnings,
             failures: fetched.outline.failures,

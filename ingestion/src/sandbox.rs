@@ -13,13 +13,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use domain::document::Document;
-use domain::ingestion::{Failure, failure};
+use domain::ingestion::{Failure, SourceKind, failure};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use crate::parse::Format;
 use crate::parse::manifest::Manifest;
+use crate::parse::package::Bundle;
 pub use child::child_main;
 
 /// The hidden first argument of the child.
@@ -104,7 +105,14 @@ pub struct Package {
 
 #[derive(Serialize, Deserialize)]
 enum Request {
-    Document { format: Format, path: String },
+    Document {
+        format: Format,
+        path: String,
+    },
+    /// The files of a folder by path and size; their bytes follow one after the other.
+    Folder {
+        files: Vec<(String, usize)>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +121,9 @@ enum Reply {
     Document(Result<Box<Document>, Failure>),
     Page(Page),
     Package(Result<Box<Package>, Failure>),
+    /// Its pages' bytes follow one after the other.
+    Bundle(Result<Box<Bundle>, Failure>),
+    Kind(Result<SourceKind, Failure>),
 }
 
 /// The parent's side.
@@ -138,7 +149,7 @@ impl Sandbox {
     /// # Errors
     /// `PARSER_KILLED` when no child can be run at all.
     pub async fn level(&self) -> Result<Level, Failure> {
-        let mut running = self.spawn("documents", Stdio::piped(), "the parser", self.options.document_time)?;
+        let mut running = self.spawn("documents", Stdio::piped(), "the parser", self.options.document_time, &[])?;
         let level = running.ready().await;
         running.stop().await;
         level
@@ -152,7 +163,7 @@ impl Sandbox {
             let mut child = match running.take() {
                 Some(child) => child,
                 None => {
-                    let started = self.spawn("documents", Stdio::piped(), &input.path, self.options.document_time);
+                    let started = self.spawn("documents", Stdio::piped(), &input.path, self.options.document_time, &[]);
                     match started {
                         Ok(mut child) => match child.ready().await {
                             Ok(_) => child,
@@ -199,13 +210,64 @@ impl Sandbox {
     /// # Errors
     /// The archive's, the manifest's, or `PARSER_KILLED`.
     pub async fn package(&self, archive: std::fs::File, name: &str) -> Result<Package, Failure> {
-        let mut running = self.spawn("package", Stdio::from(archive), name, self.options.package_time)?;
+        let mut running = self.spawn("package", Stdio::from(archive), name, self.options.package_time, &[])?;
         let outcome = running.package(self.options.answer, self.options.pages).await;
         running.stop().await;
         outcome
     }
 
-    fn spawn(&self, mode: &str, input: Stdio, subject: &str, time: Duration) -> Result<Running, Failure> {
+    /// Reads a package of another kind than SCORM from a file; `File` stands for a book.
+    ///
+    /// # Errors
+    /// The archive's, those of the kind, or `PARSER_KILLED`.
+    pub async fn bundle(&self, kind: SourceKind, archive: std::fs::File, name: &str) -> Result<Bundle, Failure> {
+        let mut running =
+            self.spawn("bundle", Stdio::from(archive), name, self.options.package_time, &[kind.as_str(), name])?;
+        let outcome = running.bundle(None, self.options.pages).await;
+        running.stop().await;
+        outcome
+    }
+
+    /// Reads the files of a folder as a package.
+    ///
+    /// # Errors
+    /// As [`Self::bundle`].
+    pub async fn folder(&self, kind: SourceKind, files: Vec<(String, Vec<u8>)>, name: &str) -> Result<Bundle, Failure> {
+        let mut running =
+            self.spawn("folder", Stdio::piped(), name, self.options.package_time, &[kind.as_str(), name])?;
+        let sizes = files.iter().map(|(path, bytes)| (path.clone(), bytes.len())).collect();
+        let body = files.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>().concat();
+        let outcome = running.bundle(Some((Request::Folder { files: sizes }, body)), self.options.pages).await;
+        running.stop().await;
+        outcome
+    }
+
+    /// What kind of package a zip archive is; `File` for a document that is a zip, such as a DOCX.
+    ///
+    /// # Errors
+    /// The archive's, `UNSUPPORTED_FORMAT` for a kind that is not read, or `PARSER_KILLED`.
+    pub async fn kind(&self, archive: std::fs::File, name: &str) -> Result<SourceKind, Failure> {
+        let mut running = self.spawn("kind", Stdio::from(archive), name, self.options.package_time, &[name])?;
+        let answered = async {
+            running.ready().await?;
+            match running.reply(1 << 16).await? {
+                (Reply::Kind(outcome), _) => outcome,
+                _ => Err(running.killed("it answered out of turn")),
+            }
+        };
+        let outcome = answered.await;
+        running.stop().await;
+        outcome
+    }
+
+    fn spawn(
+        &self,
+        mode: &str,
+        input: Stdio,
+        subject: &str,
+        time: Duration,
+        more: &[&str],
+    ) -> Result<Running, Failure> {
         let cannot = |error: std::io::Error| {
             Failure::new(failure::PARSER_KILLED, format!("the parser for \"{subject}\" cannot be started: {error}"))
         };
@@ -216,6 +278,7 @@ impl Sandbox {
         let mut child = Command::new(program)
             .arg(ARGUMENT)
             .arg(mode)
+            .args(more)
             .env_clear()
             .current_dir("/")
             .stdin(input)
@@ -268,6 +331,10 @@ impl Running {
     }
 
     async fn ask(&mut self, request: &Request, body: &[u8], most: usize) -> Result<Reply, Failure> {
+        self.ask_whole(request, body, most).await.map(|(reply, _)| reply)
+    }
+
+    async fn ask_whole(&mut self, request: &Request, body: &[u8], most: usize) -> Result<(Reply, Vec<u8>), Failure> {
         let bytes = frame::encode(request, body).map_err(|error| self.killed(&error.to_string()))?;
         let Some(mut stdin) = self.stdin.take() else { return Err(self.killed("it has no input")) };
         // Written beside the read: a child that answers early cannot block the parent.
@@ -279,7 +346,7 @@ impl Running {
         };
         let (stdin, reply) = tokio::join!(write, self.reply(most));
         self.stdin = Some(stdin);
-        reply.map(|(reply, _)| reply)
+        reply
     }
 
     async fn package(&mut self, answer: usize, most: usize) -> Result<Package, Failure> {
@@ -309,6 +376,26 @@ impl Running {
                 _ => return Err(self.killed("it answered out of turn")),
             }
         }
+    }
+
+    async fn bundle(&mut self, asked: Option<(Request, Vec<u8>)>, most: usize) -> Result<Bundle, Failure> {
+        self.ready().await?;
+        let (reply, body) = match asked {
+            Some((request, bytes)) => self.ask_whole(&request, &bytes, most).await?,
+            None => self.reply(most).await?,
+        };
+        let Reply::Bundle(outcome) = reply else { return Err(self.killed("it answered out of turn")) };
+        let mut bundle = *outcome?;
+        let mut at = 0_usize;
+        for page in &mut bundle.pages {
+            let end = at.saturating_add(page.size);
+            let Some(bytes) = body.get(at..end) else {
+                return Err(self.killed("it answered with less than it said"));
+            };
+            page.bytes = bytes.to_vec();
+            at = end;
+        }
+        Ok(bundle)
     }
 
     async fn reply(&mut self, most: usize) -> Result<(Reply, Vec<u8>), Failure> {

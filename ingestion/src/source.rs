@@ -6,6 +6,7 @@ mod dir;
 mod file;
 mod git;
 mod outline;
+mod package;
 mod scorm;
 mod summary;
 mod video;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use domain::document::{DocumentKind, Warning};
 use domain::ingestion::{Failure, SourceKind, failure};
+use domain::question::Draft;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -117,7 +119,7 @@ pub struct Module {
 }
 
 /// What a version of a source keeps besides its documents.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outline {
     /// Name of the source for people.
     pub title: String,
@@ -129,6 +131,9 @@ pub struct Outline {
     /// What came over and what did not, for a package.
     #[serde(default)]
     pub import: Option<Value>,
+    /// Questions for the bank of the course, as drafts; with their keys, so never shown with the outline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Draft>,
 }
 
 /// A fetched source.
@@ -182,7 +187,17 @@ pub trait Source: Send + Sync {
 }
 
 /// Every kind of source, a line each.
-pub static SOURCES: &[&dyn Source] = &[&dir::Dir, &git::Git, &scorm::Scorm, &file::File, &video::Video];
+pub static SOURCES: &[&dyn Source] = &[
+    &dir::Dir,
+    &git::Git,
+    &scorm::Scorm,
+    &file::File,
+    &video::Video,
+    &package::CARTRIDGE,
+    &package::QTI,
+    &package::H5P,
+    &package::CMI5,
+];
 
 /// The source of a kind.
 ///

@@ -3,7 +3,7 @@
 use domain::course::Course;
 use domain::policy::{Action, Actor};
 use domain::question::{Draft, Flaw, Question, State};
-use domain::{CourseId, Error, ErrorKind, FieldError, QuestionId};
+use domain::{CourseId, Error, ErrorKind, FieldError, IngestionId, InstitutionId, QuestionId, SourceId, UserId};
 use store::Tx;
 use store::sql::event::NewEvent;
 use store::sql::institution::Owned;
@@ -257,6 +257,58 @@ impl Questions<'_> {
     }
 }
 
+/// Questions that a source of content brings.
+#[derive(Debug, Clone)]
+pub struct Brought {
+    /// Tenant.
+    pub institution: InstitutionId,
+    /// Course of the source.
+    pub course: CourseId,
+    /// Source.
+    pub source: SourceId,
+    /// The run that brings them.
+    pub ingestion: IngestionId,
+    /// Who started it; `None` for the operator.
+    pub user: Option<UserId>,
+    /// The questions.
+    pub drafts: Vec<Draft>,
+}
+
+/// Adds questions of a source as drafts, in the transaction that publishes it. The right to ingest was
+/// asked for when the run began.
+///
+/// A question is known by its source and its content: what came with an earlier version is left as a
+/// person made it, so that publishing again doubles nothing and brings back nothing that was retired.
+///
+/// Yields how many are new.
+///
+/// # Errors
+/// The database refuses.
+pub async fn adopt(tx: &mut Tx, brought: Brought) -> store::Result<usize> {
+    let mut count = 0;
+    for draft in brought.drafts {
+        if check_all(std::slice::from_ref(&draft)).is_err() {
+            continue;
+        }
+        let content = serde_json::to_vec(&(&draft.stem, &draft.body))
+            .map_err(|error| store::Error::Damaged { column: "draft".into(), reason: error.to_string() })?;
+        let id = QuestionId(uuid::Uuid::new_v5(&brought.source.0, &content));
+        if sql::question::get(tx, brought.institution, id).await?.is_some() {
+            continue;
+        }
+        let question = Question { id, course: brought.course, version: 1, state: State::Draft, draft };
+        sql::question::insert(tx, brought.institution, &question, brought.user).await?;
+        let event = NewEvent::new("question.created", brought.institution, id)
+            .course(brought.course)
+            .user(brought.user)
+            .correlation(brought.ingestion)
+            .payload(payload(&question));
+        sql::event::append(tx, &event).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// The stem with what a cloze asks around its blanks and with the key: two questions with the same are one.
 fn asked_text(draft: &Draft) -> String {
     let mut text = draft.stem.clone();
@@ -334,11 +386,14 @@ async fn tell(
     name: &'static str,
     question: &Question,
 ) -> store::Result<()> {
-    let payload = serde_json::json!({
+    let event = NewEvent::new(name, course.institution_id, question.id).course(course.id).payload(payload(question));
+    announce(tx, actor, event).await
+}
+
+fn payload(question: &Question) -> serde_json::Value {
+    serde_json::json!({
         "state": question.state.as_str(),
         "type": question.draft.body.type_name(),
         "version": question.version,
-    });
-    announce(tx, actor, NewEvent::new(name, course.institution_id, question.id).course(course.id).payload(payload))
-        .await
+    })
 }

@@ -53,7 +53,7 @@ pub(crate) struct DocumentAttributes {
     path: String,
     /// Title.
     title: String,
-    /// `markdown`, `html`, `pdf`, `transcript`, `video` or `scorm`.
+    /// `markdown`, `html`, `pdf`, `transcript`, `video`, `scorm`, `docx`, `pptx`, `notebook` or `csv`.
     kind: String,
 }
 
@@ -73,11 +73,11 @@ pub(crate) struct PassageAttributes {
 /// An exact place in a source.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(crate) struct Place {
-    /// `lines`, `page`, `time` or `section`.
+    /// `lines`, `page`, `time`, `section`, `slide` or `cell`.
     kind: String,
-    /// First line, page or section, or seconds.
+    /// First line, page, section, slide or cell, or seconds.
     start: f64,
-    /// Last line, page or section, or seconds.
+    /// Last line, page, section, slide or cell, or seconds.
     end: f64,
 }
 

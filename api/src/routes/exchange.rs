@@ -34,7 +34,7 @@ impl From<Loss> for LossAttributes {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FileAttributes {
-    /// `gift` or `csv`.
+    /// `gift`, `csv` or `qti`.
     format: String,
     /// The file.
     text: String,
@@ -48,7 +48,7 @@ pub(crate) struct FileAttributes {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewFile {
-    /// `gift` or `csv`.
+    /// `gift`, `csv` or `qti`.
     format: String,
     /// The file, at most as large as a request may be.
     text: String,
@@ -72,10 +72,10 @@ pub(super) struct ExportQuery {
 }
 
 /// Names of that query, for the description.
-pub(super) const QUERY: &[(&str, &str)] = &[("format", "`gift` (when missing) or `csv`")];
+pub(super) const QUERY: &[(&str, &str)] = &[("format", "`gift` (when missing), `csv` or `qti`")];
 
 fn format(text: &str) -> Result<Format, Error> {
-    Format::parse(text).ok_or_else(|| Error::invalid("format", "INVALID_VALUE", "\"format\" is gift or csv"))
+    Format::parse(text).ok_or_else(|| Error::invalid("format", "INVALID_VALUE", "\"format\" is gift, csv or qti"))
 }
 
 pub(super) async fn export(

@@ -25,7 +25,7 @@ pub(super) const LIST_QUERY: &[(&str, &str)] = &[("course", "Id of the course")]
 pub(crate) struct NewIngestion {
     /// Into this course.
     course_id: String,
-    /// `git` by address; `scorm`, `file` and `video` as uploads.
+    /// `git` by address; `scorm`, `file`, `video`, `cartridge`, `qti`, `h5p` and `cmi5` as uploads.
     kind: String,
     /// An https address on the list of allowed hosts.
     url: String,
@@ -93,7 +93,11 @@ fn resource(one: &Ingestion) -> Resource<IngestionAttributes> {
 
 fn kind_of(text: &str) -> Result<SourceKind, Error> {
     SourceKind::parse(text).ok_or_else(|| {
-        Error::invalid("kind", "INVALID_FORMAT", format!("\"{text}\" is no kind; it is one of git, scorm, file, video"))
+        Error::invalid(
+            "kind",
+            "INVALID_FORMAT",
+            format!("\"{text}\" is no kind; it is one of git, scorm, file, video, cartridge, qti, h5p, cmi5"),
+        )
     })
 }
 

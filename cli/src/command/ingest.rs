@@ -14,6 +14,10 @@ pub(crate) async fn run(context: &Context<'_>, command: &IngestCommand) -> Resul
         IngestCommand::Scorm { path, common } => (SourceKind::Scorm, path, None, common),
         IngestCommand::File { path, common } => (SourceKind::File, path, None, common),
         IngestCommand::Video { path, captions, common } => (SourceKind::Video, path, captions.as_ref(), common),
+        IngestCommand::Cartridge { path, common } => (SourceKind::Cartridge, path, None, common),
+        IngestCommand::Qti { path, common } => (SourceKind::Qti, path, None, common),
+        IngestCommand::H5p { path, common } => (SourceKind::H5p, path, None, common),
+        IngestCommand::Cmi5 { path, common } => (SourceKind::Cmi5, path, None, common),
         IngestCommand::Status { course } => return status(context, course.as_deref()).await,
     };
     let remote = path.contains("://");

@@ -8,6 +8,7 @@
 mod csv;
 mod gift;
 mod html;
+mod qti;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,6 +89,8 @@ formats! {
     Gift = "gift" in gift,
     /// A table to edit in a spreadsheet, a question per row.
     Csv = "csv" in csv,
+    /// 1EdTech's XML of questions: 1.2 and 2.1 are read, 1.2 is written.
+    Qti = "qti" in qti,
 }
 
 impl Format {

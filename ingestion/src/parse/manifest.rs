@@ -289,7 +289,7 @@ impl State {
             Err(Failure::new(failure::UNSUPPORTED_FORMAT, format!("this is {name}, not a SCORM package; {advice}")))
         };
         if schema.contains("common cartridge") || self.namespaces.contains("imsccv1p") {
-            return other("a Common Cartridge", "export it as SCORM 1.2 or 2004, or ingest its pages as a folder");
+            return other("a Common Cartridge", "use \"ingest cartridge\"");
         }
         let version = match self.schema_version.to_lowercase() {
             text if text.starts_with("1.2") => Some(Version::V12),
@@ -299,7 +299,7 @@ impl State {
             _ => None,
         };
         if version.is_none() && (schema.contains("qti") || self.types.iter().any(|kind| kind.contains("imsqti"))) {
-            return other("a QTI package", "ingest a SCORM export; question banks come with quizzes");
+            return other("a QTI package", "use \"ingest qti\"");
         }
         let version = version.unwrap_or_else(|| {
             let message = "the manifest names no SCORM version; it was read as SCORM 1.2".to_owned();
@@ -360,7 +360,7 @@ fn join(base: &str, href: &str) -> String {
     if folder { format!("{joined}/") } else { joined }
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

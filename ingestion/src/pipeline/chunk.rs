@@ -223,6 +223,10 @@ fn format(row: &Row) -> Option<Format> {
         DocumentKind::Html | DocumentKind::Scorm => Some(Format::Html),
         DocumentKind::Pdf => Some(Format::Pdf),
         DocumentKind::Transcript | DocumentKind::Video => Some(Format::Captions),
+        DocumentKind::Docx => Some(Format::Docx),
+        DocumentKind::Pptx => Some(Format::Pptx),
+        DocumentKind::Notebook => Some(Format::Notebook),
+        DocumentKind::Csv => Some(Format::Csv),
     }
 }
 

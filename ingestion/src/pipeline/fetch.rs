@@ -79,7 +79,8 @@ impl Run<'_> {
 
     /// A weaker sandbox is said in the report of every package that was read in it.
     async fn sandbox_warning(&self, mut warnings: Vec<Warning>, kind: domain::ingestion::SourceKind) -> Vec<Warning> {
-        if kind == domain::ingestion::SourceKind::Scorm {
+        use domain::ingestion::SourceKind::{Cartridge, Cmi5, H5p, Qti, Scorm};
+        if matches!(kind, Scorm | Cartridge | Qti | H5p | Cmi5) {
             warnings.extend(self.reduced().await);
         }
         warnings

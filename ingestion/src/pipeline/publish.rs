@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain::document::Warning;
 use domain::ingestion::{Failure, Stage, failure};
 use serde_json::json;
 use store::queue::Completion;
@@ -23,6 +24,14 @@ impl Run<'_> {
         let (institution, course, source, id, version) =
             (run.institution_id, run.course_id, run.source_id, run.id, version.id);
         let seconds = self.seconds();
+        let brought = school::question::Brought {
+            institution,
+            course,
+            source,
+            ingestion: id,
+            user: run.started_by,
+            drafts: outline.questions,
+        };
         Ok(Completion::with(move |tx| {
             Box::pin(async move {
                 let superseded = sql::version::current(tx, institution, source)
@@ -34,6 +43,12 @@ impl Run<'_> {
                     sql::embedding::copy_known(tx, institution, version, &model).await?;
                 }
                 sql::version::publish(tx, institution, course, source, version, &modules).await?;
+                let new = school::question::adopt(tx, brought).await?;
+                if new > 0 {
+                    let message = format!("{new} questions came into the question bank as drafts; review them there");
+                    let told = Warning { code: "QUESTIONS_IMPORTED".into(), message, place: None };
+                    sql::ingestion::add_warnings(tx, institution, id, &[told]).await?;
+                }
                 sql::ingestion::stage_done(tx, institution, id, Stage::Publish, "succeeded", seconds).await?;
                 sql::ingestion::progress(tx, institution, id, Stage::Embed, 0, 0).await?;
                 enqueue(tx, institution, id, Stage::Embed, &json!({ "superseded": superseded })).await

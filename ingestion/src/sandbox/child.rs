@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
 
-use domain::ingestion::{Failure, failure};
+use domain::ingestion::{Failure, SourceKind, failure};
 
 use super::{Package, Page, Reply, Request, confine, frame};
 use crate::parse::archive::{Archive, Entry, Limits};
+use crate::parse::package::{Files, kind_of};
 use crate::parse::{self, Format, manifest};
 
 /// Largest document taken, as the parent's own limit.
@@ -28,6 +29,9 @@ pub fn child_main() -> i32 {
     let done = match std::env::args().nth(2).as_deref() {
         Some("documents") => documents(&mut output),
         Some("package") => package(&mut output),
+        Some("bundle") => bundle(&mut output, false),
+        Some("folder") => bundle(&mut output, true),
+        Some("kind") => kind(&mut output),
         _ => return 2,
     };
     i32::from(done.is_err())
@@ -36,11 +40,84 @@ pub fn child_main() -> i32 {
 fn documents(output: &mut impl Write) -> std::io::Result<()> {
     let mut input = std::io::stdin().lock();
     while let Some((request, bytes)) = frame::read::<Request>(&mut input, LARGEST)? {
-        let Request::Document { format, path } = request;
+        let Request::Document { format, path } = request else { break };
         let outcome = guarded(&path, || parse::document(format, &path, &bytes));
         frame::write(output, &Reply::Document(outcome.map(Box::new)), &[])?;
     }
     Ok(())
+}
+
+/// A package of the kind and name that the arguments give, from a file or from the files of a folder.
+fn bundle(output: &mut impl Write, folder: bool) -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(3);
+    let kind = arguments.next().and_then(|kind| SourceKind::parse(&kind));
+    let name = arguments.next().unwrap_or_default();
+    let read = || {
+        let files = if folder {
+            Files::of(&name, folder_files()?, false)?
+        } else {
+            Files::unpack(&name, std::io::BufReader::with_capacity(128 * 1024, input_file()?))?
+        };
+        match kind {
+            Some(SourceKind::Cartridge) => parse::cartridge::parse(&files),
+            Some(SourceKind::Qti) => parse::qti::parse(&files),
+            Some(SourceKind::H5p) => parse::h5p::parse(&files),
+            Some(SourceKind::Cmi5) => parse::cmi5::parse(&files),
+            Some(SourceKind::File) => parse::epub::parse(&files),
+            _ => Err(Failure::new(failure::INTERNAL, "the parser does not know this kind of package")),
+        }
+    };
+    let outcome = guarded(&name, read);
+    let pages = outcome.iter().flat_map(|bundle| &bundle.pages);
+    let body = pages.map(|page| page.bytes.as_slice()).collect::<Vec<_>>().concat();
+    frame::write(output, &Reply::Bundle(outcome.map(Box::new)), &body)
+}
+
+fn folder_files() -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let internal = |why: &str| Failure::new(failure::INTERNAL, format!("the folder did not arrive: {why}"));
+    let mut input = std::io::stdin().lock();
+    let arrived = frame::read::<Request>(&mut input, LARGEST).map_err(|error| internal(&error.to_string()))?;
+    let Some((Request::Folder { files }, bytes)) = arrived else { return Err(internal("something else came")) };
+    let mut found = Vec::with_capacity(files.len());
+    let mut at = 0_usize;
+    for (path, size) in files {
+        let end = at.saturating_add(size);
+        let part = bytes.get(at..end).ok_or_else(|| internal("it is cut off"))?;
+        found.push((path, part.to_vec()));
+        at = end;
+    }
+    Ok(found)
+}
+
+/// The file that stands on the standard input.
+fn input_file() -> Result<File, Failure> {
+    let owned = std::io::stdin().as_fd().try_clone_to_owned();
+    owned.map(File::from).map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))
+}
+
+fn kind(output: &mut impl Write) -> std::io::Result<()> {
+    let name = std::env::args().nth(3).unwrap_or_default();
+    let read = || {
+        let mut archive =
+            Archive::open(std::io::BufReader::with_capacity(128 * 1024, input_file()?), Limits::default())?;
+        let entries = archive.entries().to_vec();
+        let manifest = entries
+            .iter()
+            .filter(|entry| entry.name == "imsmanifest.xml" || entry.name.ends_with("/imsmanifest.xml"))
+            .min_by_key(|entry| entry.name.len());
+        let mut text = Vec::new();
+        if let Some(entry) = manifest.filter(|entry| entry.size <= LARGEST_PAGE) {
+            archive.read(entry, &mut |part| text.extend_from_slice(part))?;
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let found = kind_of(entries.iter().map(|entry| entry.name.as_str()), &|_| Some(text.clone()))?;
+        found.ok_or_else(|| {
+            let message =
+                format!("\"{name}\" is a zip archive of no kind that is read; unpack it and use \"ingest dir\"");
+            Failure::new(failure::UNSUPPORTED_FORMAT, message)
+        })
+    };
+    frame::write(output, &Reply::Kind(guarded(&name, read)), &[])
 }
 
 /// A panic of a parser as a failure of its document.
@@ -53,11 +130,7 @@ fn guarded<T>(path: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T
 }
 
 fn package(output: &mut impl Write) -> std::io::Result<()> {
-    let outcome = std::io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))
-        .and_then(|file| guarded("the package", || read_package(File::from(file), output)));
+    let outcome = input_file().and_then(|file| guarded("the package", || read_package(file, output)));
     frame::write(output, &Reply::Package(outcome.map(Box::new)), &[])
 }
 
@@ -118,12 +191,12 @@ fn find_manifest(entries: &[Entry]) -> Result<Entry, Failure> {
         return Ok(entry.clone());
     }
     let other = [
-        ("cmi5.xml", "a cmi5 course", "export it as SCORM 1.2 or 2004"),
+        ("cmi5.xml", "a cmi5 course", "use \"ingest cmi5\""),
         ("tincan.xml", "an xAPI (Tin Can) package", "export it as SCORM 1.2 or 2004"),
-        ("h5p.json", "an H5P package", "export it as SCORM 1.2 or 2004"),
+        ("h5p.json", "an H5P package", "use \"ingest h5p\""),
         ("moodle_backup.xml", "a Moodle backup", "export the course's pages or SCORM activities"),
-        ("[Content_Types].xml", "an Office document", "save it as PDF and ingest that with \"ingest file\""),
-        ("META-INF/container.xml", "an EPUB book", "convert it to HTML or PDF and ingest that"),
+        ("[Content_Types].xml", "an Office document", "use \"ingest file\""),
+        ("META-INF/container.xml", "an EPUB book", "use \"ingest file\""),
     ];
     for (name, what, advice) in other {
         if find(name).is_some() {
@@ -133,6 +206,8 @@ fn find_manifest(entries: &[Entry]) -> Result<Entry, Failure> {
             ));
         }
     }
+    // What has a name and no reader, such as AICC, is refused by that name.
+    kind_of(entries.iter().map(|entry| entry.name.as_str()), &|_| None)?;
     let message = "the archive has no imsmanifest.xml, so it is not a SCORM package; export it as SCORM 1.2 or 2004";
     Err(Failure::new(failure::BAD_MANIFEST, message))
 }

@@ -18,8 +18,8 @@ const DEEPEST: usize = 24;
 /// Most files looked at.
 const MOST_FILES: usize = 50_000;
 /// Largest text document.
-pub(super) const LARGEST_TEXT: u64 = 8 << 20;
-/// Largest PDF.
+const LARGEST_TEXT: u64 = 8 << 20;
+/// Largest PDF or office document.
 pub(super) const LARGEST_PDF: u64 = 256 << 20;
 /// Most bytes of documents together.
 const LARGEST_SOURCE: u64 = 2 << 30;
@@ -58,6 +58,21 @@ fn read(root: &Path, shown: &str) -> Result<Fetched, Failure> {
     let folder = Folder { root: root.clone() };
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     collect(&title_of_path(&name), shown, files, &folder, None)
+}
+
+/// Every file of a folder with its bytes, as long as they are `most` together.
+pub(super) fn walked(root: &Path, shown: &str, most: u64) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let root = root.canonicalize().map_err(|error| cannot_open(shown, &error))?;
+    let mut files = Vec::new();
+    walk(&root, &root, 0, &mut files).map_err(|error| cannot_open(shown, &error))?;
+    files.sort_by_cached_key(|(path, _)| natural(path));
+    if files.iter().map(|(_, size)| size).sum::<u64>() > most {
+        let message =
+            format!("the files of \"{shown}\" are larger than {} MiB together; ingest parts of it", most >> 20);
+        return Err(Failure::new(failure::TOO_LARGE, message));
+    }
+    let folder = Folder { root };
+    Ok(files.into_iter().filter_map(|(path, _)| folder.bytes(&path).map(|bytes| (path, bytes))).collect())
 }
 
 /// Regular files below `folder`, by path from `root`, hidden ones and links left out.
@@ -116,15 +131,15 @@ pub(super) fn collect(
     let mut total = 0_u64;
     files.retain(|(path, size)| {
         let Some(format) = Format::of(path) else { return false };
-        let most = if format == Format::Pdf { LARGEST_PDF } else { LARGEST_TEXT };
+        let most = largest(format);
         if *size > most {
             let message = format!("\"{path}\" is larger than {} MiB; split it", most >> 20);
             failures.push((path.clone(), Failure::new(failure::TOO_LARGE, message)));
             return false;
         }
         total += size;
-        // Plain text files of a repository are licences and lists more often than lessons.
-        !path.to_ascii_lowercase().ends_with(".txt")
+        // Plain text and tables of a repository are licences and data more often than lessons.
+        format != Format::Csv && !path.to_ascii_lowercase().ends_with(".txt")
     });
     if total > LARGEST_SOURCE {
         return Err(Failure::new(
@@ -166,7 +181,9 @@ pub(super) fn collect(
     }
     modules.retain(|module| !module.lessons.is_empty());
     if documents.is_empty() && failures.is_empty() {
-        let message = format!("\"{shown}\" has no document that we read (Markdown, HTML, PDF, VTT or SRT)");
+        let message = format!(
+            "\"{shown}\" has no document that we read (Markdown, HTML, PDF, DOCX, PPTX, notebooks, VTT or SRT)"
+        );
         return Err(Failure::new(failure::EMPTY, message));
     }
     if paths.iter().any(|path| path.ends_with("SUMMARY.md")) && !modules.iter().any(|module| module.chapter) {
@@ -176,7 +193,7 @@ pub(super) fn collect(
             shown,
         ));
     }
-    let outline = Outline { title: title.to_owned(), modules, failures, import: None };
+    let outline = Outline { title: title.to_owned(), modules, failures, import: None, questions: Vec::new() };
     Ok(Fetched { outline, commit, documents, warnings })
 }
 
@@ -199,11 +216,24 @@ fn includes(path: &str, bytes: &[u8], read: &dyn Fn(&str) -> Option<String>) -> 
     found
 }
 
+/// Largest document of a format; notebooks carry pictures in their text.
+pub(super) fn largest(format: Format) -> u64 {
+    match format {
+        Format::Notebook => 64 << 20,
+        _ if format.binary() => LARGEST_PDF,
+        _ => LARGEST_TEXT,
+    }
+}
+
 pub(super) fn media_type(format: Format) -> &'static str {
     match format {
         Format::Markdown => "text/markdown",
         Format::Html => "text/html",
         Format::Pdf => "application/pdf",
         Format::Captions => "text/vtt",
+        Format::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        Format::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        Format::Notebook => "application/x-ipynb+json",
+        Format::Csv => "text/csv",
     }
 }

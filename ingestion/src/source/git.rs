@@ -351,9 +351,7 @@ struct File {
 impl File {
     /// Documents, and small text that a document may include.
     fn wanted(&self) -> bool {
-        Format::of(&self.path).map_or(self.size <= 256 * 1024, |format| {
-            self.size <= if format == Format::Pdf { LARGEST_PDF } else { super::dir::LARGEST_TEXT }
-        })
+        Format::of(&self.path).map_or(self.size <= 256 * 1024, |format| self.size <= super::dir::largest(format))
     }
 }
 

@@ -122,7 +122,13 @@ fn import(name: &str, package: Package, archive: Media) -> Result<Fetched, Failu
     if let Some(first) = import.documents.first_mut() {
         first.media = Some(archive);
     }
-    let outline = Outline { title, modules: import.modules, failures: import.failures, import: Some(report) };
+    let outline = Outline {
+        title,
+        modules: import.modules,
+        failures: import.failures,
+        import: Some(report),
+        questions: Vec::new(),
+    };
     Ok(Fetched { outline, commit: None, documents: import.documents, warnings })
 }
 

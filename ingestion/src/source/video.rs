@@ -159,6 +159,7 @@ fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
         modules: vec![Module { title: Some(title), chapter: false, lessons: vec![lesson] }],
         failures: Vec::new(),
         import: None,
+        questions: Vec::new(),
     };
     Ok(Fetched { outline, commit: None, documents: vec![document], warnings })
 }

@@ -50,8 +50,24 @@ const MANIFEST: &str = "<manifest><metadata><schema>ADL SCORM</schema><schemaver
 <resources><resource identifier=\"r1\" href=\"boats.html\"><file href=\"boats.html\"/></resource>
 <resource identifier=\"r2\" href=\"menu.html\"><file href=\"menu.html\"/><file href=\"a.html\"/><file href=\"z.html\"/></resource></resources></manifest>";
 
+pub(crate) const CARTRIDGE: &[(&str, &str)] = &[
+    ("imsmanifest.xml", "<manifest xmlns=\"http://www.imsglobal.org/xsd/imsccv1p1/imscp_v1p1\"><metadata><schema>IMS Common Cartridge</schema><schemaversion>1.1.0</schemaversion><lom><general><title><string>Harbour</string></title></general></lom></metadata>
+<organizations><organization><item><item identifier=\"m\"><title>Week 1</title><item identifierref=\"p\"><title>Boats</title></item><item identifierref=\"l\"><title>Link</title></item><item identifierref=\"t\"><title>Talk</title></item><item identifierref=\"x\"><title>Tool</title></item><item identifierref=\"q\"><title>Quiz</title></item><item identifierref=\"gone\"><title>Gone</title></item></item></item></organization></organizations>
+<resources><resource identifier=\"p\" type=\"webcontent\" href=\"boats.html\"><file href=\"boats.html\"/></resource><resource identifier=\"l\" type=\"imswl_xmlv1p1\"><file href=\"link.xml\"/></resource><resource identifier=\"t\" type=\"imsdt_xmlv1p1\"><file href=\"talk.xml\"/></resource><resource identifier=\"x\" type=\"imsbasiclti_xmlv1p0\"><file href=\"lti.xml\"/></resource><resource identifier=\"q\" type=\"imsqti_xmlv1p2/imscc_xmlv1p1/assessment\"><file href=\"quiz.xml\"/></resource><resource identifier=\"h\" type=\"webcontent\" href=\"draft.html\"><file href=\"draft.html\"/></resource></resources></manifest>"),
+    ("boats.html", "<h1>Boats</h1><p>A boat floats.</p>"),
+    ("link.xml", "<webLink><title>Harbour office</title><url href=\"https://example.org/a?b=1&amp;c=2\"/></webLink>"),
+    ("talk.xml", "<topic><title>Your boat</title><text texttype=\"text/html\">&lt;p&gt;Tell us of your boat.&lt;/p&gt;</text></topic>"),
+    ("lti.xml", "<cartridge_basiclti_link/>"),
+    ("quiz.xml", QUIZ),
+    ("draft.html", "<html><head><meta name=\"workflow_state\" content=\"unpublished\"/></head><body><p>Not yet.</p></body></html>"),
+];
+
+const QUIZ: &str = "<questestinterop><assessment title=\"Knots\"><section><item ident=\"i\" title=\"One\"><presentation><material><mattext>Which knot makes a loop?</mattext></material><response_lid ident=\"r\" rcardinality=\"Single\"><render_choice><response_label ident=\"a\"><material><mattext>Bowline</mattext></material></response_label><response_label ident=\"b\"><material><mattext>Reef knot</mattext></material></response_label></render_choice></response_lid></presentation><resprocessing><respcondition><conditionvar><varequal respident=\"r\">a</varequal></conditionvar><setvar action=\"Set\">100</setvar></respcondition></resprocessing></item><item ident=\"u\" title=\"Secret words\"><itemmetadata><qtimetadata><qtimetadatafield><fieldlabel>question_type</fieldlabel><fieldentry>file_upload_question</fieldentry></qtimetadatafield></qtimetadata></itemmetadata><presentation/></item></section></assessment></questestinterop>";
+
+const CMI5: &str = "<courseStructure xmlns=\"https://w3id.org/xapi/profiles/cmi5/v1/CourseStructure.xsd\"><course id=\"https://example.org/c\"><title><langstring>Harbour</langstring></title><description><langstring>All of it</langstring></description></course><au id=\"https://example.org/c/1\"><title><langstring>Boats</langstring></title><description><langstring>Floating</langstring></description><url>one.html</url></au><block id=\"https://example.org/b\"><title><langstring>Knots</langstring></title><description><langstring>Tied</langstring></description><au id=\"https://example.org/c/2\" moveOn=\"Passed\"><title><langstring>Bowline</langstring></title><description><langstring>A loop</langstring></description><url>https://example.org/bowline</url></au></block></courseStructure>";
+
 /// A working example of each kind.
-fn example(kind: SourceKind, folder: &Path) -> PathBuf {
+pub(crate) fn example(kind: SourceKind, folder: &Path) -> PathBuf {
     match kind {
         SourceKind::Dir => {
             write(folder, "d/01.md", "# One\n\nText.\n");
@@ -78,6 +94,31 @@ fn example(kind: SourceKind, folder: &Path) -> PathBuf {
             ];
             let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
             write(folder, "s.zip", zipped(&files))
+        }
+        SourceKind::Cartridge => {
+            let files: Vec<(&str, &[u8])> = CARTRIDGE.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+            write(folder, "c.imscc", zipped(&files))
+        }
+        SourceKind::Qti => write(folder, "q.xml", QUIZ),
+        SourceKind::H5p => {
+            let library = r#"{"title":"T","machineName":"H5P.T","majorVersion":1,"minorVersion":0,"patchVersion":1,"runnable":1}"#;
+            let about = r#"{"title":"Boats","language":"en","mainLibrary":"H5P.T","embedTypes":["div"],"preloadedDependencies":[{"machineName":"H5P.T","majorVersion":1,"minorVersion":0}]}"#;
+            let content =
+                r#"{"text":"<p>A boat floats.</p>","check":"Check it","image":{"path":"a.png","mime":"image/png"}}"#;
+            let semantics = r#"[{"name":"check","type":"text","common":true}]"#;
+            let files: [(&str, &[u8]); 5] = [
+                ("h5p.json", about.as_bytes()),
+                ("content/content.json", content.as_bytes()),
+                ("content/a.png", b"\x89PNG\r\n"),
+                ("H5P.T-1.0/library.json", library.as_bytes()),
+                ("H5P.T-1.0/semantics.json", semantics.as_bytes()),
+            ];
+            write(folder, "h.h5p", zipped(&files))
+        }
+        SourceKind::Cmi5 => {
+            let files: [(&str, &[u8]); 2] =
+                [("cmi5.xml", CMI5.as_bytes()), ("one.html", b"<h1>Boats</h1><p>A boat is a thing that floats.</p>")];
+            write(folder, "m.zip", zipped(&files))
         }
         SourceKind::File => write(folder, "f.md", "# One\n\nText.\n"),
         SourceKind::Video => {

@@ -1,5 +1,5 @@
-/** Exact places of a source: lines, page, second or section. */
-export type Kind = "lines" | "page" | "time" | "section";
+/** Exact places of a source: lines, page, second, section, slide or cell. */
+export type Kind = "lines" | "page" | "time" | "section" | "slide" | "cell";
 
 export interface Place {
   kind: string;
@@ -17,6 +17,8 @@ export function inWords({ kind, start, end }: Place): string {
   if (kind === "time") return `${clock(start)}–${clock(end)}`;
   if (kind === "lines") return start === end ? `line ${span}` : `lines ${span}`;
   if (kind === "page") return start === end ? `page ${span}` : `pages ${span}`;
+  if (kind === "slide") return start === end ? `slide ${span}` : `slides ${span}`;
+  if (kind === "cell") return start === end ? `cell ${span}` : `cells ${span}`;
   return `section ${start}`;
 }
 
@@ -26,7 +28,7 @@ export function written(place: Place): string {
 }
 
 export function parsed(text: string | null): Place | null {
-  const match = /^(lines|page|time|section):([\d.]+)-([\d.]+)$/.exec(text ?? "");
+  const match = /^(lines|page|time|section|slide|cell):([\d.]+)-([\d.]+)$/.exec(text ?? "");
   if (!match) return null;
   return { kind: match[1] ?? "", start: Number(match[2]), end: Number(match[3]) };
 }

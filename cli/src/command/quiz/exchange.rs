@@ -44,6 +44,8 @@ pub(super) async fn import(context: &Context<'_>, file: &Path, course: &str, for
     let actor = context.actor().await?;
     let path = context.path(file);
     let by_name = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+    // The XML of questions that other programs write is QTI.
+    let by_name = if by_name.eq_ignore_ascii_case("xml") { "qti" } else { by_name };
     let wanted = format.unwrap_or(by_name);
     let format = Format::parse(wanted).ok_or_else(|| unknown(wanted))?;
     let course = context.node.school.course().by_slug(&actor, actor.institution, course).await?;

@@ -10,7 +10,7 @@ fn a_format_is_known_by_its_spelling() {
         assert_eq!(Format::parse(format.as_str()), Some(*format));
         assert_eq!(serde_json::to_value(format).unwrap(), format.as_str());
     }
-    assert_eq!(Format::parse("qti"), None);
+    assert_eq!(Format::parse("docx"), None);
 }
 
 #[test]
@@ -23,6 +23,8 @@ fn what_is_not_the_format_is_an_error_that_names_the_line() {
         (Format::Csv, "", "line 1: this is not CSV"),
         (Format::Csv, "name,mark\nA,1\n", "line 1: this is not CSV"),
         (Format::Csv, "type,stem\nessay,\0\n", "line 2: this is not CSV"),
+        (Format::Qti, "", "line 1: this is not QTI"),
+        (Format::Qti, "<item>", "line 1: this is not QTI"),
     ] {
         let error = read(format, text).unwrap_err();
         assert!(error.message.starts_with(says), "{text:?}: {}", error.message);
@@ -39,6 +41,8 @@ fn size_and_number_are_bounded() {
     assert_eq!(read(Format::Gift, &many).unwrap_err().details[0].code, "TOO_MANY");
     let many = format!("type,stem,right\n{}", "true_false,x,t\n".repeat(MOST_QUESTIONS + 1));
     assert_eq!(read(Format::Csv, &many).unwrap_err().details[0].code, "TOO_MANY");
+    let many = format!("<questestinterop>{}</questestinterop>", "<item/>".repeat(MOST_QUESTIONS + 1));
+    assert_eq!(read(Format::Qti, &many).unwrap_err().details[0].code, "TOO_MANY");
     let broken = format!("x {{T}}\n\n{}", "no braces\n\n".repeat(MOST_LOSSES + 5));
     let read_back = read(Format::Gift, &broken).unwrap();
     assert_eq!((read_back.drafts.len(), read_back.losses.len()), (1, MOST_LOSSES + 1));

@@ -23,6 +23,9 @@ async function download(lesson: string) {
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+/** Places that a reader knows by their number. */
+const NUMBERED = new Set(["page", "slide"]);
+
 export function Passages({ passages, kind, lesson, at }: Props) {
   const root = useRef<HTMLDivElement>(null);
   const save = useMutation({ mutationFn: () => download(lesson) });
@@ -50,7 +53,7 @@ export function Passages({ passages, kind, lesson, at }: Props) {
             data-place-end={locator.end}
           >
             {heading && !same ? <h2>{heading}</h2> : null}
-            {locator.kind === "page" ? <p className="place">{inWords(locator)}</p> : null}
+            {NUMBERED.has(locator.kind) ? <p className="place">{inWords(locator)}</p> : null}
             <p className="kept-lines">{text}</p>
           </section>
         );
