@@ -34,6 +34,7 @@ pub mod tutor;
 pub mod usage;
 pub mod user;
 pub mod wire;
+pub mod youtube;
 
 pub use error::{Error, ErrorKind, FieldError};
 pub use id::*;
