@@ -93,7 +93,11 @@ fn resource(one: &Ingestion) -> Resource<IngestionAttributes> {
 
 fn kind_of(text: &str) -> Result<SourceKind, Error> {
     SourceKind::parse(text).ok_or_else(|| {
-        Error::invalid("kind", "INVALID_FORMAT", format!("\"{text}\" is no kind; it is one of git, scorm, file, video"))
+        Error::invalid(
+            "kind",
+            "INVALID_FORMAT",
+            format!("\"{text}\" is no kind; it is one of git, scorm, file, video, youtube, video-page"),
+        )
     })
 }
 
