@@ -4,6 +4,7 @@ pub mod archive;
 pub mod captions;
 mod front_matter;
 pub mod html;
+pub mod json3;
 pub mod manifest;
 pub mod markdown;
 mod notes;
@@ -11,6 +12,7 @@ pub mod pdf;
 mod pdf_layout;
 mod raw_html;
 mod template;
+pub mod webvtt;
 
 use domain::document::{Document, DocumentKind, Warning};
 use domain::ingestion::{Failure, failure};
