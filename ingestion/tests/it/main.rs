@@ -22,3 +22,4 @@ mod sandbox;
 mod school;
 mod source;
 mod testkit;
+mod youtube;
