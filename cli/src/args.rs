@@ -251,7 +251,7 @@ pub(crate) enum IngestCommand {
         #[command(flatten)]
         common: IngestArgs,
     },
-    /// A video, playlist or channel of YouTube, with its captions and chapters (needs yt-dlp)
+    /// A video, playlist or channel of youtube.com, with captions and chapters (needs yt-dlp)
     #[command(group(clap::ArgGroup::new("which").required(true).args(["address", "id"])))]
     Youtube {
         /// Address of the video, playlist or channel

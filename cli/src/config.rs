@@ -49,7 +49,7 @@ pub(crate) struct Config {
     pub(crate) job_concurrency: usize,
     /// Hosts that may be ingested from by address.
     pub(crate) ingest_allow_hosts: Vec<String>,
-    /// The program yt-dlp, which reads videos of other sites: a path, or a name to find on PATH.
+    /// The program yt-dlp, which reads videos of other sites: an absolute path, or a name to find on PATH.
     pub(crate) ytdlp: String,
     /// Languages of captions to take from other sites, the most wanted first.
     pub(crate) caption_languages: Vec<String>,

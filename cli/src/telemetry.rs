@@ -28,7 +28,8 @@ impl Telemetry {
             return Ok(None);
         }
         let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build();
-        let exporter = exporter.map_err(|error| format!("spans are not sent: {error}; check {}", ENDPOINTS.join(" and ")))?;
+        let exporter =
+            exporter.map_err(|error| format!("spans are not sent: {error}; check {}", ENDPOINTS.join(" and ")))?;
         let resource = Resource::builder().with_service_name("lyceum").build();
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
         Ok(Some(Self { tracer: provider.tracer("lyceum.gateway"), provider }))

@@ -200,8 +200,7 @@ pub trait Source: Send + Sync {
     }
 
     /// One spelling for an address, so that the same content is the same source.
-    fn canonical(&self, origin: &str) -> Option<String> {
-        let _ = origin;
+    fn canonical(&self, _origin: &str) -> Option<String> {
         None
     }
 }

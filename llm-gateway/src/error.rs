@@ -55,7 +55,7 @@ impl GatewayError {
         match self {
             Self::NoModel { .. } | Self::Deadline | Self::WorkerLost | Self::Backend(_) | Self::Shape(_) => {
                 ErrorKind::Unavailable
-            },
+            }
             Self::Overloaded { .. } | Self::Quota { .. } => ErrorKind::RateLimited,
             Self::SwitchedOff => ErrorKind::Forbidden,
             Self::Invalid(_) => ErrorKind::ValidationError,

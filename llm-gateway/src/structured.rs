@@ -135,7 +135,8 @@ impl Asking<'_> {
 
     /// Says the shape in the last message.
     fn demand(&self, request: &mut ChatRequest) {
-        let demand = format!("Reply with one JSON value that fits this JSON Schema, and nothing else:\n{}", self.schema);
+        let demand =
+            format!("Reply with one JSON value that fits this JSON Schema, and nothing else:\n{}", self.schema);
         match request.messages.last_mut().filter(|message| message.role == Role::User) {
             Some(message) => message.content = format!("{}\n\n{demand}", message.content),
             None => request.messages.push(Message { role: Role::User, content: demand }),

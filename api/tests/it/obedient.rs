@@ -62,9 +62,11 @@ store::both_databases!(a_model_that_obeys_an_attacker_can_only_talk, |store| asy
                 // What is said stays text: no event, no line and no tool call of its own.
                 assert!(!answer.text.contains("\"error\":null}\n\n"), "{}", answer.text);
                 assert!(answer.text.matches("data: [DONE]\n").count() <= 1, "{}", answer.text);
-                for value in answer.text.lines().filter_map(|line| {
-                    serde_json::from_str::<Value>(line.strip_prefix("data: ").unwrap_or(line)).ok()
-                }) {
+                for value in answer
+                    .text
+                    .lines()
+                    .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ").unwrap_or(line)).ok())
+                {
                     let message = value.pointer("/choices/0/message").or_else(|| value.get("message"));
                     assert!(message.is_none_or(|message| message.get("tool_calls").is_none()), "{value}");
                 }
