@@ -63,7 +63,7 @@ pub(crate) enum Command {
     /// Bring content in: a folder, a git repository, a package of another platform, a document, a video
     #[command(
         subcommand,
-        after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest cartridge export.imscc --course intro\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro"
+        after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest cartridge export.imscc --course intro\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro\n  lyceum ingest youtube https://www.youtube.com/playlist?list=ID --course intro"
     )]
     Ingest(IngestCommand),
     /// See and mend queued work
@@ -276,6 +276,30 @@ pub(crate) enum IngestCommand {
         /// Captions (VTT or SRT); a file of the same name beside the recording is found by itself
         #[arg(long, value_name = "FILE")]
         captions: Option<PathBuf>,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// A video, playlist or channel of youtube.com, with captions and chapters (needs yt-dlp)
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["address", "id"])))]
+    Youtube {
+        /// Address of the video, playlist or channel
+        address: Option<String>,
+        /// The 11 characters of a video instead of an address
+        #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+        id: Option<String>,
+        /// You have the right to store the recording itself; without it the site's own player shows it
+        #[arg(long)]
+        rights: bool,
+        #[command(flatten)]
+        common: IngestArgs,
+    },
+    /// A page that shows a recording, on a host of `ingest_allow_hosts` (needs yt-dlp)
+    VideoPage {
+        /// Address of the page
+        address: String,
+        /// You have the right to store the recording itself
+        #[arg(long)]
+        rights: bool,
         #[command(flatten)]
         common: IngestArgs,
     },

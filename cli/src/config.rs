@@ -49,6 +49,10 @@ pub(crate) struct Config {
     pub(crate) job_concurrency: usize,
     /// Hosts that may be ingested from by address.
     pub(crate) ingest_allow_hosts: Vec<String>,
+    /// The program yt-dlp, which reads videos of other sites: an absolute path, or a name to find on PATH.
+    pub(crate) ytdlp: String,
+    /// Languages of captions to take from other sites, the most wanted first.
+    pub(crate) caption_languages: Vec<String>,
     /// Log filter, as `info` or `lyceum=debug`.
     pub(crate) log: String,
 }
@@ -115,6 +119,8 @@ impl Default for Config {
             lease_seconds: 60,
             job_concurrency: 2,
             ingest_allow_hosts: vec!["github.com".into()],
+            ytdlp: "yt-dlp".into(),
+            caption_languages: vec!["en".into()],
             log: "warn".into(),
         }
     }
@@ -131,6 +137,8 @@ const VARIABLES: &[&str] = &[
     "lease_seconds",
     "job_concurrency",
     "ingest_allow_hosts",
+    "ytdlp",
+    "caption_languages",
     "log",
 ];
 
@@ -170,6 +178,9 @@ impl Config {
         }
         if !(0.001..=1_000.0).contains(&self.gateway.time_scale) {
             return bad("gateway.time_scale", "must be 0.001 to 1000");
+        }
+        if self.ytdlp.is_empty() {
+            return bad("ytdlp", "must be a path or a name, such as yt-dlp");
         }
         if self.job_concurrency == 0 || self.job_concurrency > 64 {
             return bad("job_concurrency", "must be 1 to 64");

@@ -99,6 +99,12 @@ impl Node {
         let recommender = Recommender::new(school.clone(), scan.clone());
         let pipeline = Arc::new(
             Pipeline::new(school.clone(), store.clone(), blobs.clone(), gateway.clone(), index.clone())
+                .with_outside(ingestion::source::Outside {
+                    ytdlp: config.ytdlp.clone().into(),
+                    hosts: config.ingest_allow_hosts.clone(),
+                    languages: config.caption_languages.clone(),
+                    ..Default::default()
+                })
                 .with_after_index(Arc::new(Calibrates(assistant.clone()))),
         );
         school.set_starter(pipeline.clone());

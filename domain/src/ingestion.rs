@@ -24,12 +24,28 @@ pub enum SourceKind {
     H5p,
     /// A cmi5 course: a package, or its structure alone.
     Cmi5,
+    /// A video, playlist or channel of `YouTube`.
+    Youtube,
+    /// A page that shows a recording, on a host that the administrator lists.
+    #[serde(rename = "video-page")]
+    VideoPage,
 }
 
 impl SourceKind {
     /// All kinds.
-    pub const ALL: [Self; 9] =
-        [Self::Dir, Self::Git, Self::Scorm, Self::File, Self::Video, Self::Cartridge, Self::Qti, Self::H5p, Self::Cmi5];
+    pub const ALL: [Self; 11] = [
+        Self::Dir,
+        Self::Git,
+        Self::Scorm,
+        Self::File,
+        Self::Video,
+        Self::Cartridge,
+        Self::Qti,
+        Self::H5p,
+        Self::Cmi5,
+        Self::Youtube,
+        Self::VideoPage,
+    ];
 
     /// The spelling used in rows and on the command line.
     #[must_use]
@@ -44,6 +60,8 @@ impl SourceKind {
             Self::Qti => "qti",
             Self::H5p => "h5p",
             Self::Cmi5 => "cmi5",
+            Self::Youtube => "youtube",
+            Self::VideoPage => "video-page",
         }
     }
 
@@ -163,6 +181,32 @@ pub mod failure {
     pub const NO_TEXT: &str = "NO_TEXT";
     /// A recording with no captions and no transcriber.
     pub const NO_CAPTIONS: &str = "NO_CAPTIONS";
+    /// The address is not one of the kind's.
+    pub const BAD_ADDRESS: &str = "BAD_ADDRESS";
+    /// The host of an address is not on the administrator's list.
+    pub const HOST_NOT_ALLOWED: &str = "HOST_NOT_ALLOWED";
+    /// The owner shows the video to people of their choice only.
+    pub const VIDEO_PRIVATE: &str = "VIDEO_PRIVATE";
+    /// The video was taken down or never was.
+    pub const VIDEO_REMOVED: &str = "VIDEO_REMOVED";
+    /// The video is not shown in this country.
+    pub const GEO_BLOCKED: &str = "GEO_BLOCKED";
+    /// The site asks for an account: age, members only, or a check for robots.
+    pub const LOGIN_WANTED: &str = "LOGIN_WANTED";
+    /// The site refuses for a while because of too many requests.
+    pub const RATE_LIMITED: &str = "RATE_LIMITED";
+    /// The program that reads the site no longer understands it.
+    pub const EXTRACTOR_BROKEN: &str = "EXTRACTOR_BROKEN";
+    /// The site cannot be reached from here.
+    pub const OFFLINE: &str = "OFFLINE";
+    /// A live stream or premiere that has not ended.
+    pub const LIVE_NOT_ENDED: &str = "LIVE_NOT_ENDED";
+    /// A program that the source needs is not installed.
+    pub const PROGRAM_MISSING: &str = "PROGRAM_MISSING";
+    /// A program that the source needs is older than what is known to work.
+    pub const PROGRAM_TOO_OLD: &str = "PROGRAM_TOO_OLD";
+    /// The source did not answer within its time.
+    pub const TOO_SLOW: &str = "TOO_SLOW";
     /// A git repository could not be read.
     pub const GIT_FAILED: &str = "GIT_FAILED";
     /// The source is larger than the limits allow.

@@ -36,6 +36,7 @@ pub mod usage;
 pub mod user;
 pub mod wire;
 pub mod xml;
+pub mod youtube;
 
 pub use error::{Error, ErrorKind, FieldError};
 pub use id::*;

@@ -10,6 +10,7 @@ pub mod epub;
 mod front_matter;
 pub mod h5p;
 pub mod html;
+pub mod json3;
 pub mod manifest;
 pub mod markdown;
 pub mod notebook;
@@ -22,6 +23,7 @@ pub mod pptx;
 pub mod qti;
 mod raw_html;
 mod template;
+pub mod webvtt;
 
 use domain::document::{Document, DocumentKind, Warning};
 use domain::ingestion::{Failure, failure};

@@ -30,7 +30,7 @@ use store::vector::VectorIndex;
 use store::{Scope, Store, sql};
 
 use crate::sandbox::Sandbox;
-use crate::source::{self, Place};
+use crate::source::{self, Outside, Place};
 pub(crate) use run::Step;
 
 /// What happens once the vectors of a course are complete, such as fitting its scope gate.
@@ -53,6 +53,8 @@ pub struct IngestRequest {
     pub captions: Option<PathBuf>,
     /// Paths of this machine may be read.
     pub local: bool,
+    /// Whoever asks says that the recording itself may be kept.
+    pub rights: bool,
 }
 
 /// What an ingestion would bring, read without writing anything.
@@ -110,6 +112,7 @@ pub(crate) struct Parts {
     pub(crate) index: Arc<dyn VectorIndex>,
     pub(crate) sandbox: Sandbox,
     pub(crate) after: Option<Arc<dyn AfterIndex>>,
+    pub(crate) outside: Outside,
 }
 
 /// The ingestion pipeline. Cheap to clone.
@@ -128,7 +131,16 @@ impl Pipeline {
         gateway: Gateway,
         index: Arc<dyn VectorIndex>,
     ) -> Self {
-        let parts = Parts { school, store, blobs, gateway, index, sandbox: Sandbox::default(), after: None };
+        let parts = Parts {
+            school,
+            store,
+            blobs,
+            gateway,
+            index,
+            sandbox: Sandbox::default(),
+            after: None,
+            outside: Outside::default(),
+        };
         Self { parts: Arc::new(parts) }
     }
 
@@ -144,6 +156,13 @@ impl Pipeline {
         self.changed(|parts| parts.sandbox = sandbox)
     }
 
+    /// The same pipeline with other programs, hosts and limits for sources outside; the cache is the
+    /// pipeline's own. Call it before [`Self::register`].
+    #[must_use]
+    pub fn with_outside(self, outside: Outside) -> Self {
+        self.changed(|parts| parts.outside = outside)
+    }
+
     fn changed(self, change: impl FnOnce(&mut Parts)) -> Self {
         let old = &self.parts;
         let mut parts = Parts {
@@ -154,6 +173,7 @@ impl Pipeline {
             index: old.index.clone(),
             sandbox: old.sandbox.clone(),
             after: old.after.clone(),
+            outside: old.outside.clone(),
         };
         change(&mut parts);
         Self { parts: Arc::new(parts) }
@@ -183,9 +203,10 @@ impl Pipeline {
         };
         // Listing needs the same right as ingesting and answers in the same words.
         self.parts.school.ingestion().list(actor, course.id).await?;
-        let origin = canonical(&request.origin);
-        let captions = request.captions.map(|path| PathBuf::from(canonical(&path.to_string_lossy())));
-        let place = Place { origin: origin.clone(), name: None, captions, local: request.local };
+        let origin = canonical(request.kind, &request.origin);
+        let captions = request.captions.map(|path| PathBuf::from(real(&path.to_string_lossy())));
+        let place =
+            Place { origin: origin.clone(), name: None, captions, local: request.local, rights: request.rights };
         let request = Request { kind: request.kind, place, uploads: Vec::new() };
         self.begin(course.institution_id, course.id, &origin, request, actor.user_id).await
     }
@@ -207,9 +228,13 @@ impl Pipeline {
             name: None,
             captions: request.captions.clone(),
             local: request.local,
+            // A plan takes no recording.
+            rights: false,
         };
         let scratch = fetch::scratch(&self.parts).map_err(as_error)?;
-        let read = async { source::of(request.kind)?.fetch(&place, &self.parts.sandbox, scratch.path()).await };
+        let outside = fetch::outside(&self.parts, actor.institution);
+        let read =
+            async { source::of(request.kind)?.fetch_with(&place, &self.parts.sandbox, scratch.path(), &outside).await };
         let fetched = read.await.map_err(as_error)?;
         Ok(Plan {
             title: fetched.outline.title.clone(),
@@ -293,8 +318,14 @@ fn progress(found: &sql::ingestion::Ingestion, (began, first): (Instant, i64)) -
     Progress { stage: found.stage.as_str().to_owned(), done: found.done, total: found.total, eta_seconds: eta }
 }
 
-/// One spelling for a path, so that the same folder is the same source.
-fn canonical(origin: &str) -> String {
+/// One spelling for a place, so that the same content is the same source.
+fn canonical(kind: SourceKind, origin: &str) -> String {
+    let known = source::of(kind).ok().and_then(|source| source.canonical(origin));
+    known.unwrap_or_else(|| real(origin))
+}
+
+/// One spelling for a path or an address.
+fn real(origin: &str) -> String {
     if origin.contains("://") {
         return origin.trim_end_matches('/').to_owned();
     }
@@ -315,8 +346,8 @@ impl Starter for Pipeline {
     async fn start(&self, actor: &Actor, request: StartRequest) -> Result<IngestionId, Error> {
         let (origin, asked) = match request.location {
             Location::Url(url) => {
-                let origin = canonical(&url);
-                let place = Place { origin: origin.clone(), name: None, captions: None, local: false };
+                let origin = canonical(request.kind, &url);
+                let place = Place { origin: origin.clone(), name: None, captions: None, local: false, rights: false };
                 (origin, Request { kind: request.kind, place, uploads: Vec::new() })
             }
             Location::Upload { path, name, captions } => {
@@ -325,6 +356,7 @@ impl Starter for Pipeline {
                     name: Some(name.clone()),
                     captions: captions.clone(),
                     local: true,
+                    rights: false,
                 };
                 let uploads = std::iter::once(path).chain(captions).collect();
                 (format!("upload:{name}"), Request { kind: request.kind, place, uploads })

@@ -6,10 +6,14 @@ mod dir;
 mod file;
 mod git;
 mod outline;
+mod outside;
 mod package;
 mod scorm;
 mod summary;
 mod video;
+mod video_page;
+mod youtube;
+mod ytdlp;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +26,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::sandbox::Sandbox;
+pub use outside::Outside;
 
 /// Where a source is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,9 @@ pub struct Place {
     pub captions: Option<PathBuf>,
     /// Paths of this machine may be read.
     pub local: bool,
+    /// Whoever asks says that the recording itself may be kept.
+    #[serde(default)]
+    pub rights: bool,
 }
 
 impl Place {
@@ -184,6 +192,22 @@ pub trait Source: Send + Sync {
 
     /// Reads it. `scratch` is a private folder that is removed afterwards.
     async fn fetch(&self, place: &Place, sandbox: &Sandbox, scratch: &Path) -> Result<Fetched, Failure>;
+
+    /// Reads it with the programs, hosts and cache of this node; a source that asks no other site needs none.
+    async fn fetch_with(
+        &self,
+        place: &Place,
+        sandbox: &Sandbox,
+        scratch: &Path,
+        _outside: &Outside,
+    ) -> Result<Fetched, Failure> {
+        self.fetch(place, sandbox, scratch).await
+    }
+
+    /// One spelling for an address, so that the same content is the same source.
+    fn canonical(&self, _origin: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Every kind of source, a line each.
@@ -197,6 +221,8 @@ pub static SOURCES: &[&dyn Source] = &[
     &package::QTI,
     &package::H5P,
     &package::CMI5,
+    &youtube::Youtube,
+    &video_page::VideoPage,
 ];
 
 /// The source of a kind.

@@ -177,12 +177,18 @@ impl Ingestions<'_> {
 fn check_location(kind: SourceKind, location: &Location, hosts: &[String]) -> Result<()> {
     let invalid = |code: &str, message: String| Err(Error::invalid("url", code, message));
     match location {
-        Location::Upload { .. } if matches!(kind, SourceKind::Dir | SourceKind::Git) => {
+        Location::Upload { .. }
+            if matches!(kind, SourceKind::Dir | SourceKind::Git | SourceKind::Youtube | SourceKind::VideoPage) =>
+        {
             let message = format!("a source of kind \"{}\" is not uploaded as one file", kind.as_str());
             Err(Error::invalid("kind", "INVALID_FORMAT", message))
         }
         Location::Upload { .. } => Ok(()),
-        Location::Url(_) if kind != SourceKind::Git => {
+        // Only an id is taken out of it and the host is ours, so that no list is asked.
+        Location::Url(text) if kind == SourceKind::Youtube => {
+            domain::youtube::Target::parse(text).map(|_| ()).map_err(|why| Error::invalid("url", "INVALID_FORMAT", why))
+        }
+        Location::Url(_) if !matches!(kind, SourceKind::Git | SourceKind::VideoPage) => {
             let message = format!("a source of kind \"{}\" is uploaded, not fetched", kind.as_str());
             Err(Error::invalid("kind", "INVALID_FORMAT", message))
         }
@@ -190,18 +196,54 @@ fn check_location(kind: SourceKind, location: &Location, hosts: &[String]) -> Re
             let Some(rest) = text.strip_prefix("https://") else {
                 return invalid("INVALID_FORMAT", "\"url\" must begin with https://".into());
             };
-            let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '@' | '\\' | '%' | '?' | '#');
-            let host = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+            // A page may be named by its query; a repository is a path.
+            let query = |c: char| kind == SourceKind::VideoPage && matches!(c, '%' | '?');
+            let odd = |c: char| {
+                c.is_control() || c.is_whitespace() || (matches!(c, '@' | '\\' | '%' | '?' | '#') && !query(c))
+            };
+            let host = rest.split(['/', '?']).next().unwrap_or_default().to_ascii_lowercase();
             if text.len() > 2_000 || rest.chars().any(odd) || host.contains(':') || host.is_empty() {
                 return invalid(
                     "INVALID_FORMAT",
-                    "\"url\" is a plain https address: host and path, nothing else".into(),
+                    "\"url\" is a plain https address: host and path, for a page its query, nothing else".into(),
                 );
             }
             if !hosts.contains(&host) {
                 return invalid("HOST_NOT_ALLOWED", format!("the host \"{host}\" is not on the list of allowed hosts"));
             }
             Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_needs_no_list_and_a_page_does() {
+        let hosts = ["video.example.org".to_owned()];
+        for (kind, url, good) in [
+            (SourceKind::Youtube, "https://www.youtube.com/watch?v=dQw4w9WgXcQ", true),
+            (SourceKind::Youtube, "https://youtu.be/dQw4w9WgXcQ", true),
+            (SourceKind::Youtube, "https://www.youtube.com/@some.handle", true),
+            (SourceKind::Youtube, "https://evil.example/watch?v=dQw4w9WgXcQ", false),
+            (SourceKind::Youtube, "https://www.youtube.com/watch?v=--exec", false),
+            (SourceKind::VideoPage, "https://video.example.org/talk?id=7", true),
+            (SourceKind::VideoPage, "https://video.example.org?id=7", true),
+            (SourceKind::VideoPage, "https://other.example.org/talk", false),
+            (SourceKind::VideoPage, "https://video.example.org@other.example.org/", false),
+            (SourceKind::VideoPage, "http://video.example.org/talk", false),
+            (SourceKind::Git, "https://video.example.org/repository", true),
+            (SourceKind::Git, "https://video.example.org/repository?x=1", false),
+            (SourceKind::Scorm, "https://video.example.org/package.zip", false),
+        ] {
+            let checked = check_location(kind, &Location::Url(url.into()), &hosts);
+            assert_eq!(checked.is_ok(), good, "{kind:?} {url}: {checked:?}");
+        }
+        let upload = Location::Upload { path: PathBuf::new(), name: "x".into(), captions: None };
+        for kind in [SourceKind::Youtube, SourceKind::VideoPage] {
+            assert!(check_location(kind, &upload, &hosts).is_err(), "{kind:?} is not uploaded");
         }
     }
 }

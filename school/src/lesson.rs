@@ -127,12 +127,17 @@ impl Lessons<'_> {
 }
 
 impl LessonContent {
-    /// SHA-256 and MIME type of the bytes that a player shows: the recording, else the document.
+    /// SHA-256 and MIME type of the bytes that a player shows: the recording, else the document; none
+    /// where the recording stays with the site that shows it.
     #[must_use]
     pub fn media(&self) -> Option<(String, Option<String>)> {
         let shown = self.shown.as_ref()?;
         let text = |name: &str| shown.extra.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
-        let sha256 = text("media").or_else(|| text("mediaSha256")).unwrap_or_else(|| shown.blob_sha256.clone());
+        let kept = text("media").or_else(|| text("mediaSha256"));
+        if kept.is_none() && shown.extra.get("player").is_some_and(serde_json::Value::is_object) {
+            return None;
+        }
+        let sha256 = kept.unwrap_or_else(|| shown.blob_sha256.clone());
         (!sha256.is_empty()).then(|| (sha256, text("mediaType")))
     }
 }

@@ -96,7 +96,7 @@ fn kind_of(text: &str) -> Result<SourceKind, Error> {
         Error::invalid(
             "kind",
             "INVALID_FORMAT",
-            format!("\"{text}\" is no kind; it is one of git, scorm, file, video, cartridge, qti, h5p, cmi5"),
+            format!("\"{text}\" is no kind; it is one of git, scorm, file, video, cartridge, qti, h5p, cmi5, youtube, video-page"),
         )
     })
 }

@@ -28,6 +28,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
             origin: context.path(folder).display().to_string(),
             captions: None,
             local: true,
+            rights: false,
         };
         let ingested = super::ingest::run_one(node, &actor, request, context.out).await?;
         if ingested.outcome == Outcome::Failed {

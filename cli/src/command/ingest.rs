@@ -8,25 +8,45 @@ use crate::command::Context;
 use crate::exit::{FAILED, NOT_FOUND, OK, PARTIAL, Result};
 
 pub(crate) async fn run(context: &Context<'_>, command: &IngestCommand) -> Result<u8> {
-    let (kind, path, captions, common) = match command {
-        IngestCommand::Dir { path, common } => (SourceKind::Dir, path, None, common),
-        IngestCommand::Git { path, common } => (SourceKind::Git, path, None, common),
-        IngestCommand::Scorm { path, common } => (SourceKind::Scorm, path, None, common),
-        IngestCommand::File { path, common } => (SourceKind::File, path, None, common),
-        IngestCommand::Video { path, captions, common } => (SourceKind::Video, path, captions.as_ref(), common),
-        IngestCommand::Cartridge { path, common } => (SourceKind::Cartridge, path, None, common),
-        IngestCommand::Qti { path, common } => (SourceKind::Qti, path, None, common),
-        IngestCommand::H5p { path, common } => (SourceKind::H5p, path, None, common),
-        IngestCommand::Cmi5 { path, common } => (SourceKind::Cmi5, path, None, common),
+    let mut address = None;
+    let (mut captions, mut rights) = (None, false);
+    let (kind, path, common) = match command {
+        IngestCommand::Dir { path, common } => (SourceKind::Dir, path.as_str(), common),
+        IngestCommand::Git { path, common } => (SourceKind::Git, path.as_str(), common),
+        IngestCommand::Scorm { path, common } => (SourceKind::Scorm, path.as_str(), common),
+        IngestCommand::File { path, common } => (SourceKind::File, path.as_str(), common),
+        IngestCommand::Video { path, captions: file, common } => {
+            captions = file.as_ref();
+            (SourceKind::Video, path.as_str(), common)
+        }
+        IngestCommand::Youtube { address: given, id, rights: asserted, common } => {
+            rights = *asserted;
+            address = Some(match id {
+                Some(id) => video(id)?,
+                None => given.clone().unwrap_or_default(),
+            });
+            (SourceKind::Youtube, "", common)
+        }
+        IngestCommand::VideoPage { address: given, rights: asserted, common } => {
+            rights = *asserted;
+            address = Some(given.clone());
+            (SourceKind::VideoPage, "", common)
+        }
+        IngestCommand::Cartridge { path, common } => (SourceKind::Cartridge, path.as_str(), common),
+        IngestCommand::Qti { path, common } => (SourceKind::Qti, path.as_str(), common),
+        IngestCommand::H5p { path, common } => (SourceKind::H5p, path.as_str(), common),
+        IngestCommand::Cmi5 { path, common } => (SourceKind::Cmi5, path.as_str(), common),
         IngestCommand::Status { course } => return status(context, course.as_deref()).await,
     };
     let remote = path.contains("://");
+    let place = || if remote { path.to_owned() } else { context.path(path).display().to_string() };
     let request = IngestRequest {
         course: common.course.clone(),
         kind,
-        origin: if remote { path.clone() } else { context.path(path).display().to_string() },
+        origin: address.unwrap_or_else(place),
         captions: captions.map(|file| context.path(file)),
         local: true,
+        rights,
     };
     let actor = context.actor().await?;
     if context.cli.dry_run {
@@ -42,6 +62,12 @@ pub(crate) async fn run(context: &Context<'_>, command: &IngestCommand) -> Resul
         (Outcome::Failed, Some(error)) if error.code == domain::ingestion::failure::NOT_FOUND => NOT_FOUND,
         (Outcome::Failed, _) => FAILED,
     })
+}
+
+/// The address of a video, made from its bare id.
+fn video(id: &str) -> Result<String> {
+    let target = domain::youtube::Target::video(id);
+    target.map(|target| target.url()).map_err(crate::exit::Failure::usage)
 }
 
 /// Runs one ingestion to its end and shows its progress.

@@ -128,8 +128,7 @@ impl Reader {
 
     fn shapes(&mut self, tree: &Element) {
         for shape in tree.elements() {
-            let hidden =
-                shape.elements().find_map(|properties| properties.child("cNvPr")).is_some_and(on_hidden);
+            let hidden = shape.elements().find_map(|properties| properties.child("cNvPr")).is_some_and(on_hidden);
             if hidden {
                 self.hidden.push(shape.text());
                 continue;

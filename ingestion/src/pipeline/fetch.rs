@@ -14,7 +14,7 @@ use store::{blob, sql};
 
 use super::run::{CHECKPOINT_CHUNKS, CHECKPOINT_SECONDS, Outcomes, Run, partly_read};
 use super::{Parts, Request};
-use crate::source::{self, Bytes, Fetched, FetchedDocument};
+use crate::source::{self, Bytes, Fetched, FetchedDocument, Outside};
 
 const SCRATCH: &str = "ingest-";
 
@@ -28,6 +28,12 @@ pub(super) fn scratch(parts: &Parts) -> Result<tempfile::TempDir, Failure> {
             format!("no temporary folder in \"{}\": {error}; check free space and permissions", root.display()),
         )
     })
+}
+
+/// What sources may use outside, with the cache of one institution.
+pub(super) fn outside(parts: &Parts, institution: InstitutionId) -> Outside {
+    let cache = parts.store.options().data_dir.join("cache").join(institution.to_string()).join("recordings");
+    Outside { cache: Some(cache), ..parts.outside.clone() }
 }
 
 /// Removes what killed processes left; this process owns the data directory.
@@ -55,8 +61,10 @@ impl Run<'_> {
     pub(super) async fn fetch(&self) -> Outcomes<Completion> {
         let request: Request = serde_json::from_value(self.ingestion.request.clone())
             .map_err(|error| JobError::permanent(format!("the request is damaged: {error}")))?;
-        let scratch = scratch(self.parts)?;
-        let fetched = source::of(request.kind)?.fetch(&request.place, &self.parts.sandbox, scratch.path()).await?;
+        let (scratch, institution) = (scratch(self.parts)?, self.ingestion.institution_id);
+        let fetched = source::of(request.kind)?
+            .fetch_with(&request.place, &self.parts.sandbox, scratch.path(), &outside(self.parts, institution))
+            .await?;
         let fingerprint = fetched.fingerprint();
         if let Some(completion) = self.unchanged(&fetched, &fingerprint).await? {
             request.uploads.iter().for_each(|path| remove_upload(path));

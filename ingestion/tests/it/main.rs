@@ -25,3 +25,4 @@ mod school;
 mod shared_data;
 mod source;
 mod testkit;
+mod youtube;

@@ -164,6 +164,7 @@ both_databases!(a_killed_run_goes_on_and_ends_as_an_unbroken_one, |store| async 
         origin: path.display().to_string(),
         captions: None,
         local: true,
+        rights: false,
     };
     let id = first.pipeline.start(&first.actor, request.clone()).await.unwrap();
     let mut bench = first;
@@ -201,6 +202,7 @@ both_databases!(two_starts_at_once_are_one_run, |store| async move {
         origin: path.display().to_string(),
         captions: None,
         local: true,
+        rights: false,
     };
     for _ in 0..5 {
         let start = || bench.pipeline.start(&bench.actor, request.clone());
@@ -235,6 +237,7 @@ async fn a_plan_reads_and_writes_nothing() {
         origin: path.display().to_string(),
         captions: None,
         local: true,
+        rights: false,
     };
     let plan = bench.pipeline.plan(&bench.actor, &request).await.unwrap();
     assert_eq!((plan.documents, plan.modules.len()), (4, 3));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::ingestion::{Report, SourceKind};
 use domain::policy::Actor;
 use domain::wire::{Down, Failure, Model, Reply, Request, Task, Up, Vectors};
+use ingestion::source::Outside;
 use ingestion::{AfterIndex, IngestRequest, Pipeline};
 use llm_gateway::{Gateway, WorkerLink};
 use school::School;
@@ -94,6 +95,11 @@ pub(crate) struct Bench {
 impl Bench {
     /// A school on `store` whose queue runs, with `worker` when given.
     pub(crate) async fn new(store: &Store, worker: Option<&Worker>) -> Self {
+        Self::with(store, worker, Outside::default()).await
+    }
+
+    /// The same with other programs and hosts for sources outside.
+    pub(crate) async fn with(store: &Store, worker: Option<&Worker>, outside: Outside) -> Self {
         let school = School::new(store.clone()).unwrap();
         let anywhere = Actor::operator(domain::InstitutionId::fresh());
         let institution = match school.institution().resolve(Some("north")).await {
@@ -116,6 +122,7 @@ impl Bench {
         let after = Arc::new(Counted::default());
         let pipeline = Pipeline::new(school.clone(), store.clone(), blobs, gateway.clone(), index)
             .with_after_index(after.clone())
+            .with_outside(outside)
             .with_sandbox(crate::testkit::sandbox());
         let mut options = QueueOptions::new(format!("test-{}", domain::JobId::fresh()));
         options.poll = Duration::from_millis(50);
@@ -142,8 +149,14 @@ impl Bench {
         origin: &Path,
         captions: Option<PathBuf>,
     ) -> Report {
-        let request =
-            IngestRequest { course: course.into(), kind, origin: origin.display().to_string(), captions, local: true };
+        let request = IngestRequest {
+            course: course.into(),
+            kind,
+            origin: origin.display().to_string(),
+            captions,
+            local: true,
+            rights: false,
+        };
         let id = self.pipeline.start(&self.actor, request).await.unwrap();
         let waited = tokio::time::timeout(Duration::from_secs(60), self.pipeline.wait(&self.actor, id, |_| {})).await;
         waited.expect("an ingestion must end").unwrap()

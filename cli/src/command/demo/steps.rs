@@ -252,8 +252,14 @@ async fn ingest(
     course: &str,
     out: &Out,
 ) -> Result<Report> {
-    let request =
-        IngestRequest { course: course.into(), kind, origin, captions: captions.map(Into::into), local: true };
+    let request = IngestRequest {
+        course: course.into(),
+        kind,
+        origin,
+        captions: captions.map(Into::into),
+        local: true,
+        rights: false,
+    };
     run_one(node, &home.operator, request, out).await
 }
 
