@@ -44,6 +44,9 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("model_usage", "model"),
     ("course_ai", "course_id"),
     ("model_requests", "id"),
+    ("document_blobs", "document_id"),
+    ("renditions", "recording_sha256"),
+    ("rendition_files", "name"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -109,6 +112,7 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("model_requests", "user_id", "users", "id"),
     ("model_requests", "course_id", "courses", "id"),
     ("model_requests", "key_id", "api_keys", "id"),
+    ("document_blobs", "document_id", "documents", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {
