@@ -9,6 +9,8 @@ mod fetch;
 mod index;
 mod publish;
 mod run;
+mod speech;
+mod transcode;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +30,9 @@ use store::blob::Blobs;
 use store::queue::Queue;
 use store::vector::VectorIndex;
 use store::{Scope, Store, sql};
+use tokio::sync::Semaphore;
 
+use crate::media::Tools;
 use crate::sandbox::Sandbox;
 use crate::source::{self, Place};
 pub(crate) use run::Step;
@@ -108,6 +112,10 @@ pub(crate) struct Parts {
     pub(crate) index: Arc<dyn VectorIndex>,
     pub(crate) sandbox: Sandbox,
     pub(crate) after: Option<Arc<dyn AfterIndex>>,
+    /// ffmpeg and ffprobe, where they are installed.
+    pub(crate) tools: Option<Tools>,
+    /// Encoders at once.
+    pub(crate) encoding: Arc<Semaphore>,
 }
 
 /// The ingestion pipeline. Cheap to clone.
@@ -126,7 +134,17 @@ impl Pipeline {
         gateway: Gateway,
         index: Arc<dyn VectorIndex>,
     ) -> Self {
-        let parts = Parts { school, store, blobs, gateway, index, sandbox: Sandbox::default(), after: None };
+        let parts = Parts {
+            school,
+            store,
+            blobs,
+            gateway,
+            index,
+            sandbox: Sandbox::default(),
+            after: None,
+            tools: Tools::find(),
+            encoding: Arc::new(Semaphore::new(1)),
+        };
         Self { parts: Arc::new(parts) }
     }
 
@@ -142,6 +160,12 @@ impl Pipeline {
         self.changed(|parts| parts.sandbox = sandbox)
     }
 
+    /// The same pipeline with other programs for recordings, or none. Call it before [`Self::register`].
+    #[must_use]
+    pub fn with_tools(self, tools: Option<Tools>) -> Self {
+        self.changed(|parts| parts.tools = tools)
+    }
+
     fn changed(self, change: impl FnOnce(&mut Parts)) -> Self {
         let old = &self.parts;
         let mut parts = Parts {
@@ -152,6 +176,8 @@ impl Pipeline {
             index: old.index.clone(),
             sandbox: old.sandbox.clone(),
             after: old.after.clone(),
+            tools: old.tools.clone(),
+            encoding: old.encoding.clone(),
         };
         change(&mut parts);
         Self { parts: Arc::new(parts) }
@@ -200,13 +226,15 @@ impl Pipeline {
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let place = Place {
+        let mut place = Place {
             origin: request.origin.clone(),
             name: None,
             captions: request.captions.clone(),
             local: request.local,
         };
         let scratch = fetch::scratch(&self.parts).map_err(as_error)?;
+        let foreseen = speech::foreseen(&self.parts, request.kind, &place, scratch.path());
+        place.captions = foreseen.as_ref().map(|(path, _)| path.clone()).or(place.captions);
         let read = async { source::of(request.kind)?.fetch(&place, &self.parts.sandbox, scratch.path()).await };
         let fetched = read.await.map_err(as_error)?;
         Ok(Plan {
@@ -215,7 +243,7 @@ impl Pipeline {
             fingerprint: fetched.fingerprint(),
             documents: fetched.documents.len(),
             modules: fetched.outline.modules,
-            warnings: fetched.warnings,
+            warnings: fetched.warnings.into_iter().chain(foreseen.map(|(_, warning)| warning)).collect(),
             failures: fetched.outline.failures,
         })
     }

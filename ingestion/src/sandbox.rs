@@ -7,6 +7,7 @@
 mod child;
 mod confine;
 mod frame;
+mod program;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -21,6 +22,7 @@ use tokio::process::{Child, Command};
 use crate::parse::Format;
 use crate::parse::manifest::Manifest;
 pub use child::child_main;
+pub use program::{Allowance, Ended};
 
 /// The hidden first argument of the child.
 pub const ARGUMENT: &str = "__parse";
