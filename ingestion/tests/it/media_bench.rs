@@ -13,7 +13,9 @@ use crate::media::{make, tools};
 use crate::testkit::sandbox;
 
 /// Each way, one after the other, so that a busy moment hits all of them.
-const ROUNDS: usize = 3;
+fn rounds() -> usize {
+    std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
+}
 
 fn processor_seconds() -> f64 {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
@@ -90,7 +92,7 @@ async fn what_a_ladder_costs() {
         whole.rungs.iter().map(|rung| format!("{}.m3u8", rung.name)).chain(["audio.m3u8".to_owned()]).collect();
     let mut correct = true;
     let (mut ladder, mut remux) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let began = Instant::now();
         let one = cost(&tools, &whole.runs, &folder.path().join("one"));
         let wall = began.elapsed();
