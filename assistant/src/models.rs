@@ -5,6 +5,9 @@ use std::time::Duration;
 use domain::wire::{ChatRequest, Class, Finish, Message, Role};
 use futures::StreamExt as _;
 use llm_gateway::{Caller, Gateway, GatewayError, Used};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::generate::Fallback;
 use crate::prompt::Prompt;
@@ -14,6 +17,8 @@ use crate::reply;
 const EMBED_TIME: Duration = Duration::from_secs(10);
 /// A whole draft.
 const CHAT_TIME: Duration = Duration::from_secs(60);
+/// A draft that waits longer than this for a worker is told its place, and again when that changes.
+const QUIET: Duration = Duration::from_millis(500);
 /// Many texts at once, for calibration.
 const BATCH_TIME: Duration = Duration::from_secs(120);
 /// Texts of one request of a batch: small enough that a learner's question slips in between.
@@ -37,15 +42,22 @@ pub(crate) struct Ask {
 #[derive(Debug, Clone)]
 pub(crate) struct Models {
     gateway: Gateway,
+    /// Who wants to know how many requests are ahead.
+    ahead: Option<watch::Sender<Option<usize>>>,
 }
 
 impl Models {
     pub(crate) fn new(gateway: Gateway) -> Self {
-        Self { gateway }
+        Self { gateway, ahead: None }
+    }
+
+    /// The same; tells how many requests are ahead of a draft that waits for a worker.
+    pub(crate) fn telling(&self, ahead: watch::Sender<Option<usize>>) -> Self {
+        Self { ahead: Some(ahead), ..self.clone() }
     }
 
     pub(crate) fn by(&self, caller: Caller) -> Self {
-        Self { gateway: self.gateway.by(caller) }
+        Self { gateway: self.gateway.by(caller), ahead: self.ahead.clone() }
     }
 
     /// How urgent what is generated is, by what it is for.
@@ -113,21 +125,56 @@ impl Models {
         self.ask(prompt, ask).await
     }
 
-    /// A whole reply; one that died, was cut or grew too long is no reply.
-    pub(crate) async fn ask(&self, prompt: &Prompt, ask: Ask) -> Result<String, Fallback> {
+    /// A value of the asked shape, by whatever way the gateway gets one; nothing when none gave a reply that fits.
+    pub(crate) async fn value<T: DeserializeOwned>(&self, prompt: &Prompt, ask: Ask) -> Result<Option<T>, Fallback> {
+        let time = ask.time;
+        let request = self.request(prompt, ask)?;
+        match self.gateway.structured(self.class(), request, time).await {
+            Ok(reply) => Ok(serde_json::from_value(reply.value).ok()),
+            Err(GatewayError::Shape(_)) => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn tell(&self, position: Option<usize>) {
+        if let Some(ahead) = &self.ahead {
+            ahead.send_if_modified(|told| std::mem::replace(told, position) != position);
+        }
+    }
+
+    fn request(&self, prompt: &Prompt, ask: Ask) -> Result<ChatRequest, Fallback> {
         let model = self.gateway.chat_model().ok_or(Fallback::NoModel)?;
         let message = |role, content: &str| Message { role, content: content.to_owned() };
-        let request = ChatRequest {
+        Ok(ChatRequest {
             model,
             messages: vec![message(Role::System, &prompt.system), message(Role::User, &prompt.user)],
             schema: Some(ask.schema),
             max_tokens: ask.tokens,
             seed: Some(ask.seed),
             ..ChatRequest::default()
-        };
-        let mut stream = self.gateway.chat(self.class(), request, ask.time).await.map_err(|error| failed(&error))?;
+        })
+    }
+
+    /// A whole reply; one that died, was cut or grew too long is no reply.
+    async fn ask(&self, prompt: &Prompt, ask: Ask) -> Result<String, Fallback> {
+        let time = ask.time;
+        let request = self.request(prompt, ask)?;
+        let mut stream = self.gateway.chat(self.class(), request, time).await.map_err(|error| failed(&error))?;
         let mut text = String::new();
-        while let Some(delta) = stream.next().await {
+        let place = stream.place();
+        let mut looks = tokio::time::interval_at(Instant::now() + QUIET, QUIET);
+        let mut waits = self.ahead.is_some();
+        loop {
+            let delta = tokio::select! {
+                delta = stream.next() => delta,
+                _ = looks.tick(), if waits => {
+                    let position = place.position();
+                    waits = position.is_some();
+                    self.tell(position);
+                    continue;
+                }
+            };
+            let Some(delta) = delta else { break };
             let delta = delta.map_err(|error| failed(&error))?;
             text.push_str(&delta.text);
             if text.len() > reply::MOST_BYTES {

@@ -82,11 +82,7 @@ pub fn read(reply: &str) -> Result<Draft, Unreadable> {
         return Err(Unreadable::Long);
     }
     let trimmed = reply.trim();
-    let bare = trimmed
-        .strip_prefix("```json")
-        .or_else(|| trimmed.strip_prefix("```"))
-        .and_then(|rest| rest.trim_end().strip_suffix("```"))
-        .map_or(trimmed, str::trim);
+    let bare = llm_gateway::structured::bare(trimmed);
     let draft = if bare.starts_with('{') || bare.starts_with('[') && !bare.starts_with("[S") {
         from_json(bare)?
     } else {

@@ -4,9 +4,11 @@
 //! back when a later one turns out to be wrong.
 
 use domain::tutor::{Answer, Citation};
+use futures::future::BoxFuture;
 use futures::stream::{self, Stream, StreamExt as _};
 use serde::Serialize;
 use store::Scope;
+use tokio::sync::watch;
 
 use crate::{Assistant, Result};
 
@@ -14,6 +16,11 @@ use crate::{Assistant, Result};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum Event {
+    /// The question waits for the language model; comes before everything else, and again when it changes.
+    Queued {
+        /// Requests that are ahead of it; none once the model has it.
+        ahead: Option<usize>,
+    },
     /// A place that the following text cites.
     Citation {
         /// Its number in the answer.
@@ -38,14 +45,33 @@ pub enum Event {
 impl Assistant {
     /// Answers a question as a stream of events that ends in [`Event::Done`].
     pub fn ask_stream(&self, scope: Scope, question: String) -> impl Stream<Item = Result<Event>> + Send + use<> {
-        let assistant = self.clone();
-        stream::once(async move { assistant.ask(&scope, &question).await }).flat_map(|result| {
-            stream::iter(match result {
-                Ok(answer) => events(answer).into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            })
+        let (sender, ahead) = watch::channel(None);
+        let assistant = Self { models: self.models.telling(sender), ..self.clone() };
+        let answer: BoxFuture<'static, _> = Box::pin(async move { assistant.ask(&scope, &question).await });
+        stream::unfold(Some(Asking { answer, ahead }), |asking| async move {
+            let mut asking = asking?;
+            tokio::select! {
+                result = &mut asking.answer => {
+                    let said = match result {
+                        Ok(answer) => events(answer).into_iter().map(Ok).collect(),
+                        Err(error) => vec![Err(error)],
+                    };
+                    Some((said, None))
+                }
+                Ok(()) = asking.ahead.changed() => {
+                    let ahead = *asking.ahead.borrow_and_update();
+                    Some((vec![Ok(Event::Queued { ahead })], Some(asking)))
+                }
+            }
         })
+        .flat_map(stream::iter)
     }
+}
+
+/// A question on its way.
+struct Asking {
+    answer: BoxFuture<'static, Result<Answer>>,
+    ahead: watch::Receiver<Option<usize>>,
 }
 
 /// Citations first, then the sentences with what stands between them, then the whole.

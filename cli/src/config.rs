@@ -82,12 +82,15 @@ impl Default for GatewayConfig {
 }
 
 impl GatewayConfig {
-    pub(crate) fn options(&self) -> llm_gateway::Options {
+    /// `known` are the aliases of the catalogue; those of the file come before them.
+    pub(crate) fn options(&self, known: &std::collections::BTreeMap<String, Vec<String>>) -> llm_gateway::Options {
+        let mut aliases = known.clone();
+        aliases.extend(self.aliases.clone());
         let options = llm_gateway::Options {
             depths: [self.queue_per_class; 5],
             queue_per_user: self.queue_per_user,
             queue_per_institution: self.queue_per_institution,
-            aliases: self.aliases.clone(),
+            aliases,
             ..llm_gateway::Options::default()
         };
         options.scaled(self.time_scale)

@@ -9,6 +9,7 @@ mod meter;
 mod models;
 mod node;
 mod out;
+mod telemetry;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

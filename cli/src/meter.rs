@@ -11,6 +11,8 @@ use school::School;
 use school::quota::{Quotas, Reservation};
 use school::usage::Usage;
 
+use crate::telemetry::Telemetry;
+
 /// What the installation does for a course whose models are switched off all the same: making content
 /// findable generates nothing.
 const INDEX: &str = "index";
@@ -20,11 +22,12 @@ pub(crate) struct SchoolMeter {
     school: School,
     quotas: Quotas,
     usage: Usage,
+    telemetry: Option<Telemetry>,
 }
 
 impl SchoolMeter {
-    pub(crate) fn new(school: School, quotas: Quotas, usage: Usage) -> Arc<Self> {
-        Arc::new(Self { school, quotas, usage })
+    pub(crate) fn new(school: School, quotas: Quotas, usage: Usage, telemetry: Option<Telemetry>) -> Arc<Self> {
+        Arc::new(Self { school, quotas, usage, telemetry })
     }
 }
 
@@ -57,6 +60,9 @@ impl Meter for SchoolMeter {
     }
 
     fn record(&self, used: Used) {
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.record(&used);
+        }
         let Some(payer) = payer(&used.caller) else { return };
         let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let sums = Sums {

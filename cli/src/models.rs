@@ -176,6 +176,12 @@ pub(crate) fn servers(
 /// The worker with the model servers that it can reach, for a gateway elsewhere.
 pub(crate) fn with_servers(config: &Config, mut worker: Worker) -> Result<Worker, llm_worker::Error> {
     let mut slots = 8;
+    // A model of its own is always loaded; beside one, the count of a server would say the wrong thing.
+    let alone = worker.models().is_empty();
+    let resident: Option<Vec<u32>> = config.upstream.iter().map(|upstream| upstream.resident).collect();
+    if let Some(resident) = resident.filter(|counts| alone && !counts.is_empty()) {
+        worker = worker.with_resident(resident.iter().sum());
+    }
     for upstream in &config.upstream {
         slots += upstream.slots();
         worker = worker.with_backend(llm_worker::upstream::open(upstream)?);

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::exit::{Failure, Result};
 use crate::meter::SchoolMeter;
+use crate::telemetry::Telemetry;
 
 /// How long running work may go on after the close began.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -47,6 +48,10 @@ pub(crate) struct Node {
     pub(crate) tasks: TaskTracker,
     /// Ends the queue and the socket; forwarded commands end by themselves.
     pub(crate) shutdown: CancellationToken,
+    /// Quotas and the ledger, written until the last request is settled.
+    books: TaskTracker,
+    books_stop: CancellationToken,
+    telemetry: Option<Telemetry>,
     socket: PathBuf,
     /// The lock of the data directory, until the close.
     owner: std::sync::Mutex<Option<Owner>>,
@@ -67,8 +72,15 @@ impl Node {
         let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
         let school = School::with(store.clone(), options)?;
         let (quotas, usage) = (Quotas::open(store.clone()), Usage::new(store.clone()));
-        let meter = SchoolMeter::new(school.clone(), quotas.clone(), usage.clone());
-        let gateway = Gateway::with_meter(config.gateway.options(), Some(meter));
+        let (telemetry, unsent) = match Telemetry::open() {
+            Ok(telemetry) => (telemetry, None),
+            Err(notice) => (None, Some(notice)),
+        };
+        let meter = SchoolMeter::new(school.clone(), quotas.clone(), usage.clone(), telemetry.clone());
+        let aliases = llm_worker::Catalog::built_in()
+            .map_err(|error| Failure::new(crate::exit::FAILED, format!("the catalogue of models is damaged: {error}")))?
+            .aliases;
+        let gateway = Gateway::with_meter(config.gateway.options(&aliases), Some(meter));
         let models_stop = CancellationToken::new();
         crate::models::servers(&config, &gateway, &tasks, &models_stop)
             .map_err(|error| Failure::new(crate::exit::BAD_CONFIG, format!("bad configuration: {error}")))?;
@@ -100,8 +112,10 @@ impl Node {
         school.model_request().register(&mut queue, Arc::new(api::ModelRunner::new(gateway.clone())));
         let stop = shutdown.clone();
         tasks.spawn(async move { queue.run(stop).await });
-        let stop = shutdown.clone();
-        tasks.spawn(async move { tokio::join!(quotas.run(stop.clone()), usage.run(stop)) });
+        // The books stay open until the last request is settled.
+        let (books, books_stop) = (TaskTracker::new(), CancellationToken::new());
+        let stop = books_stop.clone();
+        books.spawn(async move { tokio::join!(quotas.run(stop.clone()), usage.run(stop)) });
 
         let socket = owner.socket_path();
         let node = Arc::new(Self {
@@ -117,9 +131,12 @@ impl Node {
             recommender,
             pipeline,
             runtime: models.runtime,
-            notices: models.notices,
+            notices: models.notices.into_iter().chain(unsent).collect(),
             tasks,
             shutdown,
+            books,
+            books_stop,
+            telemetry,
             socket,
             owner: std::sync::Mutex::new(Some(owner)),
         });
@@ -182,6 +199,15 @@ impl Node {
         self.tasks.close();
         if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
             tracing::warn!("work was still running after {} s; its leases end by themselves", DRAIN.as_secs());
+        }
+        self.books_stop.cancel();
+        self.books.close();
+        if tokio::time::timeout(DRAIN, self.books.wait()).await.is_err() {
+            tracing::warn!("the use of the last minute was not written within {} s", DRAIN.as_secs());
+        }
+        if let Some(telemetry) = self.telemetry.clone() {
+            // It waits for the collector.
+            let _ = tokio::task::spawn_blocking(move || telemetry.close()).await;
         }
         self.store.close().await;
         // Given back here and not with the last reference: the same process may open the school again.

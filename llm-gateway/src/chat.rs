@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Interval;
 
 use crate::error::GatewayError;
-use crate::gateway::Guard;
+use crate::gateway::{Guard, Place};
 
 /// One piece of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,12 @@ impl ChatStream {
     #[must_use]
     pub fn position(&self) -> Option<usize> {
         self.guard.position()
+    }
+
+    /// The same, to be asked while the stream is read.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.guard.place()
     }
 }
 

@@ -40,6 +40,9 @@ pub enum GatewayError {
     /// The model failed.
     #[error("the model failed: {0}")]
     Backend(String),
+    /// The model answered, but never in the shape that was asked for; says what was wrong at last.
+    #[error("the model's replies do not fit the shape that was asked for: {0}")]
+    Shape(String),
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -50,7 +53,9 @@ impl GatewayError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoModel { .. } | Self::Deadline | Self::WorkerLost | Self::Backend(_) => ErrorKind::Unavailable,
+            Self::NoModel { .. } | Self::Deadline | Self::WorkerLost | Self::Backend(_) | Self::Shape(_) => {
+                ErrorKind::Unavailable
+            },
             Self::Overloaded { .. } | Self::Quota { .. } => ErrorKind::RateLimited,
             Self::SwitchedOff => ErrorKind::Forbidden,
             Self::Invalid(_) => ErrorKind::ValidationError,
@@ -80,6 +85,7 @@ impl From<GatewayError> for domain::Error {
             GatewayError::Deadline => "MODEL_DEADLINE",
             GatewayError::WorkerLost => "MODEL_WORKER_LOST",
             GatewayError::Backend(_) => "MODEL_FAILED",
+            GatewayError::Shape(_) => "MODEL_REPLY_UNUSABLE",
             GatewayError::Invalid(_) => "MODEL_REQUEST_INVALID",
         };
         Self::new(error.kind(), error.to_string()).with_code(code)

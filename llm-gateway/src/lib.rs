@@ -18,6 +18,7 @@ mod options;
 pub mod prefix;
 mod state;
 mod status;
+pub mod structured;
 
 pub use caller::{Caller, Held, Meter, Used};
 pub use chat::{ChatDelta, ChatStream};
@@ -28,5 +29,6 @@ pub use link::WorkerLink;
 pub use listen::ListenOptions;
 pub use options::Options;
 pub use status::{ClassCounters, ModelStatus, QueueStatus, WorkerStatus};
+pub use structured::{Structured, Way};
 
 pub use domain::wire::{ChatRequest, Class, Finish, Message, Role, Task};

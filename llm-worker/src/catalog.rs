@@ -1,5 +1,7 @@
 //! The models that can be fetched, as written in `models/catalog.toml`, which is part of the binary.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::error::Error;
@@ -14,6 +16,9 @@ pub struct Catalog {
     pub models: Vec<CatalogModel>,
     #[serde(rename = "runtime", default)]
     pub runtimes: Vec<CatalogRuntime>,
+    /// Names that stand for models of servers, each with the models to try in order.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, Vec<String>>,
 }
 
 /// One model: what it is, where its files come from, and what they must be.

@@ -32,6 +32,7 @@ const PIECES: usize = 64;
 pub struct Worker {
     name: String,
     credits: u32,
+    resident: Option<u32>,
     backends: Vec<Arc<dyn Backend>>,
 }
 
@@ -53,7 +54,7 @@ impl Worker {
     /// A worker without backends that takes eight requests at once.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), credits: 8, backends: Vec::new() }
+        Self { name: name.into(), credits: 8, resident: None, backends: Vec::new() }
     }
 
     /// Adds a backend; of two that serve a model the first is used.
@@ -67,6 +68,13 @@ impl Worker {
     #[must_use]
     pub fn with_credits(mut self, credits: u32) -> Self {
         self.credits = credits.max(1);
+        self
+    }
+
+    /// Models that its servers keep loaded at once, of all that they have; without it they keep all.
+    #[must_use]
+    pub fn with_resident(mut self, resident: u32) -> Self {
+        self.resident = Some(resident);
         self
     }
 
@@ -88,7 +96,8 @@ impl Worker {
         let _ = tokio::time::timeout(FIRST_LOOK, refresh(&self.backends)).await;
         let models = self.models();
         let register = Up::Register { worker: self.name.clone(), models: models.clone() };
-        for message in [register, Up::Credit { count: self.credits }] {
+        let capacity = self.resident.map(|resident| Up::Capacity { resident });
+        for message in [Some(register), capacity, Some(Up::Credit { count: self.credits })].into_iter().flatten() {
             if outgoing.send(message).await.is_err() {
                 return Ended::Closed;
             }

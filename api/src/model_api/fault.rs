@@ -108,6 +108,7 @@ impl From<GatewayError> for Fault {
             GatewayError::Deadline => (StatusCode::GATEWAY_TIMEOUT, "deadline", None),
             GatewayError::WorkerLost => (StatusCode::BAD_GATEWAY, "worker_lost", None),
             GatewayError::Backend(_) => (StatusCode::BAD_GATEWAY, "model_failed", None),
+            GatewayError::Shape(_) => (StatusCode::BAD_GATEWAY, "reply_unusable", None),
             GatewayError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
         };
         Self { status, code, message, retry_after }

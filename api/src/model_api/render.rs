@@ -55,7 +55,7 @@ impl Rendering {
     }
 
     /// The whole answer at once.
-    pub(crate) async fn whole(mut self, mut reply: ChatStream) -> Result<Response, Fault> {
+    pub(crate) async fn whole(self, mut reply: ChatStream) -> Result<Response, Fault> {
         let mut text = String::new();
         let mut finish = None;
         while let Some(delta) = reply.next().await {
@@ -63,7 +63,11 @@ impl Rendering {
             text.push_str(&delta.text);
             finish = delta.finish.or(finish);
         }
-        let finish = finish.ok_or(GatewayError::WorkerLost)?;
+        Ok(self.said(&text, finish.ok_or(GatewayError::WorkerLost)?))
+    }
+
+    /// An answer that is there already.
+    pub(crate) fn said(mut self, text: &str, finish: Finish) -> Response {
         self.written = text.len() / TOKEN_BYTES + 1;
         let value = match self.shape {
             Shape::ChatCompletion => json!({
@@ -79,10 +83,10 @@ impl Rendering {
                 "choices": [{ "index": 0, "text": text, "finish_reason": reason(finish), "logprobs": null }],
                 "usage": self.counted(),
             }),
-            Shape::OllamaChat | Shape::OllamaGenerate => self.ollama(&text, Some(finish)),
+            Shape::OllamaChat | Shape::OllamaGenerate => self.ollama(text, Some(finish)),
         };
         let kind = HeaderValue::from_static("application/json");
-        Ok(response(StatusCode::OK, Some(kind), Body::from(value.to_string())))
+        response(StatusCode::OK, Some(kind), Body::from(value.to_string()))
     }
 
     /// The answer in pieces; one that breaks off ends with an error and never with the last word.

@@ -143,6 +143,12 @@ pub(crate) async fn run(
         });
     }
     let bytes: usize = request.messages.iter().map(|message| message.content.len()).sum();
+    // A stream is held to its schema by the backend alone: what was sent cannot be asked for again.
+    if request.schema.is_some() && !stream {
+        let reply = gateway.structured(terms.class, request, terms.deadline).await?;
+        let rendering = Rendering::new(shape, model, bytes, usage);
+        return Ok(rendering.said(&reply.value.to_string(), domain::wire::Finish::Stop));
+    }
     let reply = gateway.chat(terms.class, request, terms.deadline).await?;
     let rendering = Rendering::new(shape, model, bytes, usage);
     if stream { Ok(rendering.pieces(reply, style)) } else { rendering.whole(reply).await }

@@ -113,6 +113,9 @@ async fn make(app: &App, actor: &Actor, scope: Scope, question: String, made: &M
             () = app.shutdown.cancelled() => break,
         };
         match next {
+            Some(Ok(assistant::Event::Queued { ahead })) => {
+                made.push("queued", json!({ "ahead": ahead }).to_string(), false);
+            }
             Some(Ok(assistant::Event::Citation { index, citation })) => {
                 made.push("citation", json!({ "index": index, "citation": citation }).to_string(), false);
             }

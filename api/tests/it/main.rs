@@ -6,6 +6,7 @@ mod gateway;
 mod grading;
 mod matrix;
 mod model_api;
+mod obedient;
 mod negative;
 mod openapi;
 mod quizzes;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::question::lint::{self, Rule, Seen};
 use domain::text;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::select::{jaccard, tokens};
 use super::{Choice, Kind, Made, Passage, mix, prompt};
@@ -22,8 +23,8 @@ use crate::reply::Claim;
 /// Longest replies in tokens: a few items, one number.
 const ITEM_TOKENS: u32 = 900;
 const CHECK_TOKENS: u32 = 40;
-/// A whole reply.
-const REPLY_TIME: Duration = Duration::from_secs(90);
+/// A reply of the right shape, over all the ways of asking for it.
+const REPLY_TIME: Duration = Duration::from_secs(180);
 /// Blind answers that must all name the key, each over another order of the options.
 const BLIND: u64 = 2;
 /// Share of the key's own words that the quoted sentence must hold.
@@ -39,7 +40,7 @@ pub enum Rejected {
     /// The model failed, or its reply was cut off.
     #[error("the language model gave no whole reply")]
     NoReply,
-    /// Not the JSON that was asked for, also after one repair.
+    /// Not the JSON that was asked for, in whatever way it was asked for.
     #[error("the reply could not be read")]
     Malformed,
     /// The quote does not stand in the passage.
@@ -98,11 +99,11 @@ fn item_schema() -> serde_json::Value {
     serde_json::json!({
         "type": "object", "additionalProperties": false, "required": ["items"],
         "properties": {"items": {"type": "array", "maxItems": 4, "items": {
-            "type": "object", "additionalProperties": false, "required": ["quote", "stem", "options", "right", "bloom"],
+            "type": "object", "additionalProperties": false, "required": ["quote", "stem", "options", "right"],
             "properties": {
                 "quote": text, "stem": text,
                 "options": {"type": "array", "minItems": 3, "maxItems": 5, "items": {
-                    "type": "object", "additionalProperties": false, "required": ["text", "why"],
+                    "type": "object", "additionalProperties": false, "required": ["text"],
                     "properties": {"text": text, "why": text}
                 }},
                 "right": {"type": "integer", "minimum": 1, "maximum": 5},
@@ -154,35 +155,21 @@ pub(crate) async fn draft(
     Ok(verdicts)
 }
 
-/// A reply of the shape that was asked for; one repair.
-async fn asked_for<T: for<'de> Deserialize<'de>>(
+/// A reply of the shape that was asked for.
+async fn asked_for<T: DeserializeOwned>(
     models: &Models,
     prompt: &Prompt,
     schema: serde_json::Value,
     tokens: u32,
     seed: u64,
 ) -> Result<Result<T, Rejected>, Fallback> {
-    let mut verdict = Rejected::Malformed;
-    for attempt in 0..2 {
-        let prompt = if attempt == 0 { prompt.clone() } else { prompt::repair(prompt) };
-        let ask = Ask { schema: schema.clone(), tokens, time: REPLY_TIME, seed: seed + attempt };
-        match models.ask(&prompt, ask).await {
-            Ok(reply) => match serde_json::from_str(bare(&reply)) {
-                Ok(wire) => return Ok(Ok(wire)),
-                Err(_) => verdict = Rejected::Malformed,
-            },
-            Err(Fallback::NoModel) => return Err(Fallback::NoModel),
-            Err(_) => verdict = Rejected::NoReply,
-        }
+    let ask = Ask { schema, tokens, time: REPLY_TIME, seed };
+    match models.value(prompt, ask).await {
+        Ok(Some(wire)) => Ok(Ok(wire)),
+        Ok(None) => Ok(Err(Rejected::Malformed)),
+        Err(Fallback::NoModel) => Err(Fallback::NoModel),
+        Err(_) => Ok(Err(Rejected::NoReply)),
     }
-    Ok(Err(verdict))
-}
-
-/// The reply without a fence around it.
-fn bare(reply: &str) -> &str {
-    let trimmed = reply.trim();
-    let open = trimmed.strip_prefix("```json").or_else(|| trimmed.strip_prefix("```"));
-    open.and_then(|rest| rest.trim_end().strip_suffix("```")).map_or(trimmed, str::trim)
 }
 
 /// Holds a draft against its passage.

@@ -4,8 +4,6 @@ use crate::prompt::Prompt;
 
 /// Version of the templates; part of a generated question's origin.
 pub const VERSION: &str = "quiz.v1";
-/// Said when a reply could not be read; the repair is asked for once.
-const REPAIR: &str = "Your last reply could not be read: it was not the JSON that was asked for. Reply again with that JSON and nothing else.";
 
 const ITEM: (&str, &str) =
     (include_str!("../../prompts/quiz-item.v1.system.txt"), include_str!("../../prompts/quiz-item.v1.user.txt"));
@@ -27,12 +25,6 @@ pub fn check(nonce: &str, heading: &str, passage: &str, stem: &str, options: &[&
         (1..).zip(options).map(|(number, option)| format!("{number}. {}", line(option))).collect();
     let slots = [("{heading}", heading), ("{passage}", passage), ("{stem}", stem), ("{options}", &listed.join("\n"))];
     Prompt { system: CHECK.0.trim_end().replace("{nonce}", nonce), user: filled(CHECK.1, nonce, &slots) }
-}
-
-/// The same prompt with the demand to keep to the form.
-#[must_use]
-pub fn repair(prompt: &Prompt) -> Prompt {
-    Prompt { system: prompt.system.clone(), user: format!("{}\n\n{REPAIR}", prompt.user) }
 }
 
 fn line(text: &str) -> String {
@@ -71,7 +63,7 @@ mod tests {
             &["a tuple", "an array"],
         );
         let shown = format!(
-            "{VERSION}\n--- item, system\n{}\n--- item, user\n{}\n--- check, system\n{}\n--- check, user\n{}\n--- repair\n{REPAIR}\n",
+            "{VERSION}\n--- item, system\n{}\n--- item, user\n{}\n--- check, system\n{}\n--- check, user\n{}\n",
             first.system, first.user, second.system, second.user
         );
         assert_eq!(shown, include_str!("../../prompts/quiz.v1.snapshot.txt"));

@@ -18,8 +18,8 @@ use crate::models::{Ask, Models};
 
 /// Longest reply in tokens.
 const TOKENS: u32 = 300;
-/// A whole reply.
-const TIME: Duration = Duration::from_secs(90);
+/// A reply of the right shape, over all the ways of asking for it.
+const TIME: Duration = Duration::from_secs(180);
 /// Judgements of one criterion whose agreement is the confidence.
 const RUNS: u64 = 2;
 /// Most quotes of one judgement.
@@ -49,13 +49,6 @@ fn schema(criterion: &Criterion) -> serde_json::Value {
     })
 }
 
-/// The reply without fences and thoughts.
-fn bare(reply: &str) -> &str {
-    let after = reply.rsplit_once("</think>").map_or(reply, |(_, rest)| rest).trim();
-    let inner = after.strip_prefix("```json").or_else(|| after.strip_prefix("```")).unwrap_or(after);
-    inner.strip_suffix("```").unwrap_or(inner).trim()
-}
-
 /// The judgement of one run; nothing when the reply cannot be used.
 async fn run(
     models: &Models,
@@ -65,21 +58,13 @@ async fn run(
     seed: u64,
 ) -> Result<Option<Wire>, Fallback> {
     let nonce = uuid::Uuid::now_v7().simple().to_string();
-    let first = prompt::criterion(nonce.get(16..).unwrap_or(&nonce), stem, criterion, text);
-    for prompt in [&first, &prompt::repair(&first)] {
-        let ask = Ask { schema: schema(criterion), tokens: TOKENS, time: TIME, seed };
-        let reply = match models.ask(prompt, ask).await {
-            Ok(reply) => reply,
-            Err(Fallback::NoModel) => return Err(Fallback::NoModel),
-            // A reply that was cut off may come whole the second time.
-            Err(_) => continue,
-        };
-        match serde_json::from_str::<Wire>(bare(&reply)) {
-            Ok(wire) if criterion.level(&wire.level).is_some() => return Ok(Some(wire)),
-            _ => {}
-        }
+    let asked = prompt::criterion(nonce.get(16..).unwrap_or(&nonce), stem, criterion, text);
+    let ask = Ask { schema: schema(criterion), tokens: TOKENS, time: TIME, seed };
+    match models.value(&asked, ask).await {
+        Ok(wire) => Ok(wire),
+        Err(Fallback::NoModel) => Err(Fallback::NoModel),
+        Err(_) => Ok(None),
     }
-    Ok(None)
 }
 
 /// What a model says of one criterion, checked against the text and against what its words show.

@@ -8,7 +8,6 @@ use crate::prompt::Prompt;
 pub const VERSION: &str = "grade.v1";
 const SYSTEM: &str = include_str!("../../prompts/grade.v1.system.txt");
 const USER: &str = include_str!("../../prompts/grade.v1.user.txt");
-const REPAIR: &str = "Your last reply could not be used: it was not the JSON that was asked for, or its level is none of those listed. Reply again with that JSON and nothing else.";
 
 /// Asks for the level of one criterion.
 #[must_use]
@@ -39,12 +38,6 @@ pub(super) fn criterion(nonce: &str, stem: &str, criterion: &Criterion, text: &s
     }
     user.push_str(rest);
     Prompt { system: SYSTEM.trim_end().replace("{nonce}", nonce), user }
-}
-
-/// The same prompt with the demand to keep to the form.
-#[must_use]
-pub(super) fn repair(prompt: &Prompt) -> Prompt {
-    Prompt { system: prompt.system.clone(), user: format!("{}\n\n{REPAIR}", prompt.user) }
 }
 
 fn line(text: &str) -> String {

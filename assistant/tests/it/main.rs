@@ -14,3 +14,4 @@ mod fixture;
 mod guards;
 mod hostile;
 mod likeness;
+mod queued;

@@ -14,3 +14,4 @@ mod kill;
 mod learning;
 mod spine;
 mod support;
+mod telemetry;

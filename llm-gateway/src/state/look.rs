@@ -12,6 +12,8 @@ use super::{State, WorkerId};
 use crate::caller::Flow;
 use crate::status::{ClassCounters, ModelStatus, QueueStatus, WorkerStatus};
 
+/// The alias that the school's own work prefers.
+const CHAT: &str = "chat";
 const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(300);
 
@@ -194,14 +196,23 @@ impl State {
         self.active_embedding.as_deref().filter(|id| self.served(id, None))
     }
 
+    /// The first of the alias `chat` that is served, else any.
     pub(crate) fn chat_model(&self) -> Option<String> {
-        let chats = |worker: &&super::worker::WorkerState| !worker.draining;
-        self.workers
-            .values()
-            .filter(chats)
-            .flat_map(|worker| &worker.models)
-            .find(|model| model.task == Task::Chat)
-            .map(|model| model.id.clone())
+        if self.options.aliases.contains_key(CHAT)
+            && let Some(preferred) = self.resolve(CHAT, None).into_iter().find(|model| self.generates(model))
+        {
+            return Some(preferred.to_string());
+        }
+        self.generating().next().map(|model| model.id.clone())
+    }
+
+    fn generates(&self, model: &str) -> bool {
+        self.generating().any(|one| one.id == model)
+    }
+
+    fn generating(&self) -> impl Iterator<Item = &Model> {
+        let workers = self.workers.values().filter(|worker| !worker.draining);
+        workers.flat_map(|worker| &worker.models).filter(|model| model.task == Task::Chat)
     }
 
     pub(crate) fn counters(&self) -> Vec<(Class, ClassCounters)> {

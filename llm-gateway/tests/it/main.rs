@@ -5,4 +5,5 @@
 mod listen;
 mod queue;
 mod schedule;
+mod structured;
 mod worker;

@@ -60,7 +60,7 @@ fn catalog(url: String, size: usize, sha256: String) -> Catalog {
         files: vec![file],
         export: None,
     };
-    Catalog { models: vec![model], runtimes: vec![] }
+    Catalog { models: vec![model], runtimes: vec![], aliases: Default::default() }
 }
 
 fn content() -> Vec<u8> {

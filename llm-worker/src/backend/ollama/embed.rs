@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::list::Detail;
-use super::normalise::{hangul_apart, normalised};
+use super::normalise::{decomposed, normalised};
 use super::{Ollama, RequestOptions};
 use crate::backend::BackendError;
 use crate::backend::openai::{checked, same_length};
@@ -53,11 +53,14 @@ impl Ollama {
 
     /// What makes this server cut a text of this model as the tokeniser of its makers would.
     pub(super) async fn cut_alike(&self, detail: &Detail) -> Result<fn(&str) -> Cow<'_, str>, BackendError> {
-        Ok(match (detail.wordpiece, self.cuts_wrongly(detail).await?) {
-            (_, true) => |text| normalised(text).into(),
-            (true, false) => hangul_apart,
-            (false, false) => Cow::Borrowed,
-        })
+        let alike: fn(&str) -> Cow<'_, str> = if self.cuts_wrongly(detail).await? {
+            |text| Cow::Owned(normalised(text))
+        } else if detail.wordpiece {
+            |text| decomposed(text)
+        } else {
+            |text| Cow::Borrowed(text)
+        };
+        Ok(alike)
     }
 
     /// Whether this server cuts the texts of this model wrongly. Its version does not tell: builds

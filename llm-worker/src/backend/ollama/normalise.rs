@@ -32,18 +32,14 @@ pub fn normalised(text: &str) -> String {
     out
 }
 
-/// Hangul taken apart into its letters, as BERT does and llama.cpp's WordPiece does not; the rest as it is.
+/// Text taken apart into letters and without accents, as BERT's tokeniser does first. llama.cpp's WordPiece leaves
+/// out part of it (Hangul, marks of Indic scripts); for a sound one this changes nothing.
 #[must_use]
-pub fn hangul_apart(text: &str) -> Cow<'_, str> {
-    let syllable = |c: char| ('\u{ac00}'..='\u{d7a3}').contains(&c);
-    if !text.contains(syllable) {
+pub fn decomposed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len() * 3);
-    for c in text.chars() {
-        if syllable(c) { out.extend(std::iter::once(c).nfd()) } else { out.push(c) }
-    }
-    Cow::Owned(out)
+    Cow::Owned(text.nfd().filter(|c| !is_accent(*c)).collect())
 }
 
 fn apart(out: &mut String, c: char) {

@@ -25,11 +25,14 @@ export interface Exchange {
   /** There when the answer is complete. */
   answer?: Answer;
   failure?: string;
+  /** Requests ahead of it while it waits for the language model; null once the model has it. */
+  ahead?: number | null;
 }
 
 /** The exchange after one more event. */
 export function heard(before: Exchange, name: string, data: string): Exchange {
   const body = JSON.parse(data) as Record<string, unknown>;
+  if (name === "queued") return { ...before, ahead: body.ahead as number | null };
   if (name === "citation") {
     const citations = [...before.citations];
     citations[Number(body.index)] = body.citation as Citation;

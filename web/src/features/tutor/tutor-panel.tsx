@@ -129,6 +129,12 @@ const SAYS: Record<string, string> = {
   closest: "The course may not answer this. These passages come nearest.",
 };
 
+function waiting(ahead: number | null | undefined): string {
+  if (ahead === undefined) return "Looking in the course…";
+  if (ahead === null) return "The language model is writing…";
+  return ahead === 0 ? "Next in line for the language model…" : `In line for the language model: ${ahead} before this…`;
+}
+
 const NEAREST: Record<string, string> = { answered: "Also covered in", hint: "Where to read" };
 
 function Shown({ exchange, onOpen }: { exchange: Exchange; onOpen: (cited: Cited) => void }) {
@@ -171,7 +177,7 @@ function Shown({ exchange, onOpen }: { exchange: Exchange; onOpen: (cited: Cited
           {failure}
         </p>
       ) : null}
-      {!answer && !failure && sentences.length === 0 ? <p className="waiting">Looking in the course…</p> : null}
+      {!answer && !failure && sentences.length === 0 ? <p className="waiting">{waiting(exchange.ahead)}</p> : null}
       <Places title="Sources" all={citations} numbered onOpen={onOpen} />
       {answer ? (
         <Places
