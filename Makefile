@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum/target
 DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/lyceum/demo
 LYCEUM := $(CARGO_TARGET_DIR)/debug/lyceum
 
-.PHONY: help run bin web test test-long test-clients bench-gateway bench-scheduler bench-embed audit fmt lint setup setup-test openapi
+.PHONY: help run bin web test test-long test-clients bench-gateway bench-scheduler bench-embed bench-media audit fmt lint setup setup-test openapi
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,9 @@ audit: ## licences, advisories, bans (needs cargo-deny)
 
 bench-embed: ## embedding against fastembed (crate and PyPI), a query beside a bulk; ratios last
 	@bench/embed.sh
+
+bench-media: ## processor time of a ladder in one process beside one for each rung, and of a remux; ratios last
+	@bench/media.sh
 
 fmt: ## format
 	cargo fmt --all

@@ -22,6 +22,42 @@ pub(crate) async fn serve(
     blob: &BlobRef,
     asked: &HeaderMap,
 ) -> ApiResult<Response> {
+    let shown = SHOWN.iter().any(|kind| blob.media_type.starts_with(kind)) && !blob.media_type.contains("svg");
+    serve_as(blobs, institution, blob, asked, shown).await
+}
+
+/// Answers a playlist; it is small and is sent whole.
+pub(crate) fn playlist(text: String, tag: &str, asked: &HeaderMap) -> Response {
+    let etag = format!("\"{tag}\"");
+    if asked.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response();
+    }
+    let headers = [
+        (header::CONTENT_TYPE, "application/vnd.apple.mpegurl".to_owned()),
+        (header::ETAG, etag),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+    ];
+    (headers, text).into_response()
+}
+
+/// As [`serve`], for a blob that was made here: its type is ours and may be shown.
+pub(crate) async fn serve_made(
+    blobs: &Arc<dyn Blobs>,
+    institution: InstitutionId,
+    blob: &BlobRef,
+    asked: &HeaderMap,
+) -> ApiResult<Response> {
+    serve_as(blobs, institution, blob, asked, true).await
+}
+
+async fn serve_as(
+    blobs: &Arc<dyn Blobs>,
+    institution: InstitutionId,
+    blob: &BlobRef,
+    asked: &HeaderMap,
+    shown: bool,
+) -> ApiResult<Response> {
     let etag = format!("\"{}\"", blob.sha256);
     let matches = |name| asked.get(name).is_some_and(|value: &HeaderValue| value.as_bytes() == etag.as_bytes());
     if matches(header::IF_NONE_MATCH) {
@@ -49,7 +85,6 @@ pub(crate) async fn serve(
             response.headers_mut().insert(name, value);
         }
     };
-    let shown = SHOWN.iter().any(|kind| blob.media_type.starts_with(kind)) && !blob.media_type.contains("svg");
     put(header::CONTENT_TYPE, if shown { blob.media_type.clone() } else { "application/octet-stream".into() });
     put(header::CONTENT_DISPOSITION, if shown { "inline".into() } else { "attachment".into() });
     put(header::CONTENT_LENGTH, length.to_string());

@@ -151,6 +151,7 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/content/{id}", A::ReadPublished, about("Reads a lesson with its text").one::<content::ContentAttributes>(), content::get);
     routes.add(GET, "/api/v1/content/{id}/source", A::ReadPublished, about("Reads the document behind a lesson as it was fetched: Markdown, captions; takes ranges").bytes(), content::source);
     routes.add(GET, "/api/v1/content/{id}/media", A::ReadPublished, about("Plays a lesson's recording or document; takes ranges").bytes(), content::media);
+    routes.add(GET, "/api/v1/content/{id}/hls/{file}", A::ReadPublished, about("Streams a lesson's recording (HLS): master.m3u8, its playlists and segments, poster.jpg, thumbnails.vtt, captions.vtt").bytes(), content::stream);
     routes.add(POST, "/api/v1/courses/{id}/tutor/messages", A::TutorChat, about("Asks the tutor; with Accept: text/event-stream the answer is streamed").body::<tutor::Question>().created::<tutor::AnswerAttributes>(), tutor::ask);
     routes.add(GET, "/api/v1/courses/{id}/tutor/messages/stream", A::TutorChat, about("Streams an answer: citation, delta, done; resumes by Last-Event-ID").query(tutor::STREAM_QUERY).stream(), tutor::stream);
     routes.add(POST, "/api/v1/enrollments", A::EnrolSelf, about("Enrols oneself, or others").body::<enrollment::NewEnrollment>().created::<enrollment::EnrollmentAttributes>(), enrollment::create);

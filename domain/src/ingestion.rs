@@ -86,11 +86,13 @@ pub enum Stage {
     Embed,
     /// Calibrate the scope gate, mirror vectors, close.
     Index,
+    /// Make renditions of recordings for players; only runs with a recording have this stage.
+    Transcode,
 }
 
 impl Stage {
     /// All, in order.
-    pub const ALL: [Self; 5] = [Self::Fetch, Self::Chunk, Self::Publish, Self::Embed, Self::Index];
+    pub const ALL: [Self; 6] = [Self::Fetch, Self::Chunk, Self::Publish, Self::Embed, Self::Index, Self::Transcode];
 
     /// The spelling used in rows, jobs and reports.
     #[must_use]
@@ -101,6 +103,7 @@ impl Stage {
             Self::Publish => "publish",
             Self::Embed => "embed",
             Self::Index => "index",
+            Self::Transcode => "transcode",
         }
     }
 
@@ -219,6 +222,10 @@ pub mod failure {
     pub const PARTLY_READ: &str = "PARTLY_READ";
     /// The embedding model failed; text is searchable, run again to embed.
     pub const EMBEDDING_FAILED: &str = "EMBEDDING_FAILED";
+    /// A recording could not be made ready for players; it is served as it is.
+    pub const TRANSCODE_FAILED: &str = "TRANSCODE_FAILED";
+    /// No model could write a recording down.
+    pub const TRANSCRIPTION_FAILED: &str = "TRANSCRIPTION_FAILED";
     /// Cancelled by a person.
     pub const CANCELLED: &str = "CANCELLED";
     /// A defect.

@@ -22,6 +22,7 @@ pub mod injection;
 pub mod institution;
 pub mod job;
 pub mod locator;
+pub mod media;
 pub mod model_request;
 pub mod policy;
 pub mod question;

@@ -5,9 +5,11 @@
 //! Answering and calibrating belong to the assistant.
 
 pub mod chunk;
+pub mod media;
 pub mod parse;
 pub mod pipeline;
 pub mod sandbox;
 pub mod source;
+pub mod speech;
 
 pub use pipeline::{AfterIndex, IngestRequest, Pipeline, Plan, Progress};

@@ -9,6 +9,8 @@ mod fetch;
 mod index;
 mod publish;
 mod run;
+mod speech;
+mod transcode;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +30,9 @@ use store::blob::Blobs;
 use store::queue::Queue;
 use store::vector::VectorIndex;
 use store::{Scope, Store, sql};
+use tokio::sync::Semaphore;
 
+use crate::media::Tools;
 use crate::sandbox::Sandbox;
 use crate::source::{self, Outside, Place};
 pub(crate) use run::Step;
@@ -113,6 +117,10 @@ pub(crate) struct Parts {
     pub(crate) sandbox: Sandbox,
     pub(crate) after: Option<Arc<dyn AfterIndex>>,
     pub(crate) outside: Outside,
+    /// ffmpeg and ffprobe, where they are installed.
+    pub(crate) tools: Option<Tools>,
+    /// Encoders at once.
+    pub(crate) encoding: Arc<Semaphore>,
 }
 
 /// The ingestion pipeline. Cheap to clone.
@@ -140,6 +148,8 @@ impl Pipeline {
             sandbox: Sandbox::default(),
             after: None,
             outside: Outside::default(),
+            tools: Tools::find(),
+            encoding: Arc::new(Semaphore::new(1)),
         };
         Self { parts: Arc::new(parts) }
     }
@@ -163,6 +173,12 @@ impl Pipeline {
         self.changed(|parts| parts.outside = outside)
     }
 
+    /// The same pipeline with other programs for recordings, or none. Call it before [`Self::register`].
+    #[must_use]
+    pub fn with_tools(self, tools: Option<Tools>) -> Self {
+        self.changed(|parts| parts.tools = tools)
+    }
+
     fn changed(self, change: impl FnOnce(&mut Parts)) -> Self {
         let old = &self.parts;
         let mut parts = Parts {
@@ -174,6 +190,8 @@ impl Pipeline {
             sandbox: old.sandbox.clone(),
             after: old.after.clone(),
             outside: old.outside.clone(),
+            tools: old.tools.clone(),
+            encoding: old.encoding.clone(),
         };
         change(&mut parts);
         Self { parts: Arc::new(parts) }
@@ -223,7 +241,7 @@ impl Pipeline {
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let place = Place {
+        let mut place = Place {
             origin: request.origin.clone(),
             name: None,
             captions: request.captions.clone(),
@@ -233,6 +251,8 @@ impl Pipeline {
         };
         let scratch = fetch::scratch(&self.parts).map_err(as_error)?;
         let outside = fetch::outside(&self.parts, actor.institution);
+        let foreseen = speech::foreseen(&self.parts, request.kind, &place, scratch.path());
+        place.captions = foreseen.as_ref().map(|(path, _)| path.clone()).or(place.captions);
         let read =
             async { source::of(request.kind)?.fetch_with(&place, &self.parts.sandbox, scratch.path(), &outside).await };
         let fetched = read.await.map_err(as_error)?;
@@ -243,7 +263,7 @@ impl Pipeline {
             documents: fetched.documents.len(),
             questions: fetched.outline.questions.len(),
             modules: fetched.outline.modules,
-            warnings: fetched.warnings,
+            warnings: fetched.warnings.into_iter().chain(foreseen.map(|(_, warning)| warning)).collect(),
             failures: fetched.outline.failures,
         })
     }

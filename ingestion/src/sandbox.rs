@@ -7,6 +7,7 @@
 mod child;
 mod confine;
 mod frame;
+mod program;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,6 +23,7 @@ use crate::parse::Format;
 use crate::parse::manifest::Manifest;
 use crate::parse::package::Bundle;
 pub use child::child_main;
+pub use program::{Allowance, Ended};
 
 /// The hidden first argument of the child.
 pub const ARGUMENT: &str = "__parse";

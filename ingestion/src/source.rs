@@ -239,6 +239,11 @@ pub fn of(kind: SourceKind) -> Result<&'static dyn Source, Failure> {
     SOURCES.iter().copied().find(|source| source.kind() == kind).ok_or_else(missing)
 }
 
+/// Whether a place is a recording without captions named for it or beside it.
+pub(crate) fn without_captions(place: &Place) -> bool {
+    place.captions.is_none() && place.path().is_ok_and(|path| path.is_file() && video::sidecar(path).is_none())
+}
+
 /// SHA-256 in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))

@@ -1,11 +1,13 @@
 //! The content of courses as readers see it: modules, lessons, passages.
 
 use domain::course::{Course, Lesson, Module};
+use domain::media::{CAPTIONS, CAPTIONS_PLAYLIST, CaptionsOffer, MASTER, Manifest};
 use domain::policy::{Action, Actor};
 use domain::{CourseId, Error, InstitutionId, LessonId};
 use store::blob::BlobRef;
 use store::sql::institution::Owned;
 use store::sql::lesson::{Passage, Shown};
+use store::sql::rendition::{self, Kind};
 use store::sql::{self};
 
 use crate::{Result, School, access};
@@ -33,6 +35,22 @@ pub struct LessonContent {
     pub shown: Option<Shown>,
     /// Its text in reading order.
     pub passages: Vec<Passage>,
+    /// What was made of its recording for players.
+    pub streams: Option<Manifest>,
+}
+
+/// A file of a lesson's streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamFile {
+    /// Kept as it is.
+    Blob(BlobRef),
+    /// Written for this lesson: which captions it has is no matter of its recording.
+    Playlist {
+        /// The playlist.
+        text: String,
+        /// Equal playlists have an equal tag.
+        tag: String,
+    },
 }
 
 impl Lessons<'_> {
@@ -72,6 +90,11 @@ impl Lessons<'_> {
     /// # Errors
     /// Not found when the caller may not read it.
     pub async fn get(&self, actor: &Actor, id: LessonId) -> Result<LessonContent> {
+        self.read(actor, id, true).await
+    }
+
+    /// A lesson; its text only when asked for, as a player asks for many parts of one recording.
+    async fn read(&self, actor: &Actor, id: LessonId, text: bool) -> Result<LessonContent> {
         let acting = actor.clone();
         let (course, content, audited) = self
             .school
@@ -84,8 +107,14 @@ impl Lessons<'_> {
                     let action = if lesson.hidden { Action::ReadUnpublished } else { crate::course::read(&course) };
                     let allowed = access::hidden(&acting, action, &crate::course::subject(&course), missing)?;
                     let shown = sql::lesson::shown(tx, institution, id).await?;
-                    let passages = sql::lesson::passages(tx, institution, id).await?;
-                    Ok((course, LessonContent { lesson, shown, passages }, allowed.audited))
+                    let passages = if text { sql::lesson::passages(tx, institution, id).await? } else { Vec::new() };
+                    let mut content = LessonContent { lesson, shown, passages, streams: None };
+                    if let Some((recording, _)) = content.media() {
+                        let manifest = rendition::manifest(tx, institution, &recording, Kind::Hls).await?;
+                        // One that an older or newer build wrote otherwise is as good as none: the recording is there.
+                        content.streams = manifest.and_then(|manifest| serde_json::from_value(manifest).ok());
+                    }
+                    Ok((course, content, allowed.audited))
                 })
             })
             .await?;
@@ -98,13 +127,56 @@ impl Lessons<'_> {
     /// # Errors
     /// As [`Self::get`].
     pub async fn media(&self, actor: &Actor, id: LessonId) -> Result<(InstitutionId, Option<BlobRef>)> {
-        let content = self.get(actor, id).await?;
+        let content = self.read(actor, id, false).await?;
         let institution = content.lesson.institution_id;
         let Some((sha256, media_type)) = content.media() else { return Ok((institution, None)) };
         let found =
             self.school.read(move |tx| Box::pin(async move { sql::blob::get(tx, institution, &sha256).await })).await?;
         let typed = |blob: BlobRef| BlobRef { media_type: media_type.unwrap_or(blob.media_type), ..blob };
         Ok((institution, found.map(typed)))
+    }
+
+    /// A file of a lesson's streams, and the institution that it belongs to: playlists, segments, pictures, captions.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn stream(&self, actor: &Actor, id: LessonId, name: &str) -> Result<(InstitutionId, Option<StreamFile>)> {
+        let content = self.read(actor, id, false).await?;
+        let institution = content.lesson.institution_id;
+        let captions = content.captions();
+        let playlist = |text: String| {
+            use sha2::Digest as _;
+            let tag = hex::encode(sha2::Sha256::digest(&text));
+            Ok((institution, Some(StreamFile::Playlist { text, tag })))
+        };
+        match (name, &content.streams) {
+            (MASTER, Some(streams)) => {
+                let text = |name: &str| content.extra(name).and_then(serde_json::Value::as_str);
+                let rough = content
+                    .extra("transcript")
+                    .and_then(|note| note.get("rough"))
+                    .and_then(serde_json::Value::as_bool)
+                    .unwrap_or_default();
+                let offer = captions.map(|_| CaptionsOffer { language: text("language"), rough });
+                return playlist(streams.master(offer));
+            }
+            (CAPTIONS_PLAYLIST, Some(streams)) if captions.is_some() => return playlist(streams.captions_playlist()),
+            _ => {}
+        }
+        let (captions, recording) = (captions.map(str::to_owned), content.media().map(|(sha256, _)| sha256));
+        let name = name.to_owned();
+        let found = self.school.read(move |tx| {
+            Box::pin(async move {
+                if name == CAPTIONS {
+                    let Some(sha256) = captions else { return Ok(None) };
+                    let found = sql::blob::get(tx, institution, &sha256).await?;
+                    return Ok(found.map(|blob| BlobRef { media_type: "text/vtt".into(), ..blob }));
+                }
+                let Some(recording) = recording else { return Ok(None) };
+                rendition::file(tx, institution, &recording, Kind::Hls, &name).await
+            })
+        });
+        Ok((institution, found.await?.map(StreamFile::Blob)))
     }
 
     /// The document behind a lesson as it was fetched, and the institution that it belongs to.
@@ -127,6 +199,16 @@ impl Lessons<'_> {
 }
 
 impl LessonContent {
+    fn extra(&self, name: &str) -> Option<&serde_json::Value> {
+        self.shown.as_ref()?.extra.get(name)
+    }
+
+    /// SHA-256 of its captions as `WebVTT`, where its recording has any.
+    #[must_use]
+    pub fn captions(&self) -> Option<&str> {
+        self.extra("includes")?.get(CAPTIONS)?.as_str()
+    }
+
     /// SHA-256 and MIME type of the bytes that a player shows: the recording, else the document; none
     /// where the recording stays with the site that shows it.
     #[must_use]

@@ -27,6 +27,7 @@ pub mod lesson;
 pub mod model_request;
 pub mod question;
 pub mod quota;
+pub mod rendition;
 pub mod role;
 pub mod rubric;
 pub mod scorm;

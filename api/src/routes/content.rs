@@ -3,7 +3,9 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use domain::media::{CAPTIONS, MASTER};
 use domain::{CourseId, Error, LessonId, Locator};
+use school::lesson::StreamFile;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -43,6 +45,10 @@ pub(crate) struct ContentAttributes {
     passages: Vec<PassageAttributes>,
     /// Where its recording or document is served.
     media_url: Option<String>,
+    /// Where the streams of its recording begin (HLS); nothing until it is transcoded.
+    hls_url: Option<String>,
+    /// Its captions as `WebVTT`.
+    captions_url: Option<String>,
 }
 
 /// The document behind a lesson.
@@ -109,6 +115,8 @@ pub(super) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<L
     let content = app.ports.school.lesson().get(&caller.actor, id).await?;
     let link = format!("/api/v1/content/{id}");
     let media_url = content.media().map(|_| format!("{link}/media"));
+    let hls_url = content.streams.as_ref().map(|_| format!("{link}/hls/{MASTER}"));
+    let captions_url = content.captions().map(|_| format!("{link}/hls/{CAPTIONS}"));
     let lesson = content.lesson;
     let attributes = ContentAttributes {
         title: lesson.title,
@@ -129,6 +137,8 @@ pub(super) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<L
             })
             .collect(),
         media_url,
+        hls_url,
+        captions_url,
     };
     let resource = Resource::new("content", id, attributes).related("course", "courses", lesson.course_id).related(
         "module",
@@ -147,6 +157,19 @@ pub(super) async fn media(
     let (institution, blob) = app.ports.school.lesson().media(&caller.actor, id).await?;
     let blob = blob.ok_or_else(|| Error::not_found("media of content", id))?;
     media::serve(&app.ports.blobs, institution, &blob, &headers).await
+}
+
+pub(super) async fn stream(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, file)): Path<(LessonId, String)>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let (institution, found) = app.ports.school.lesson().stream(&caller.actor, id, &file).await?;
+    match found.ok_or_else(|| Error::not_found("stream of content", id))? {
+        StreamFile::Playlist { text, tag } => Ok(media::playlist(text, &tag, &headers)),
+        StreamFile::Blob(blob) => media::serve_made(&app.ports.blobs, institution, &blob, &headers).await,
+    }
 }
 
 pub(super) async fn source(

@@ -214,7 +214,7 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
         (_, "/api/v1/progress/stream") => format!("/api/v1/progress/stream?ingestion={}", target.ingestion),
         (_, p) if p.starts_with("/api/v1/content/") => {
             let lesson = if row.state == "hidden" { target.hidden } else { target.lesson };
-            p.replace("{id}", &lesson.to_string())
+            p.replace("{id}", &lesson.to_string()).replace("{file}", "master.m3u8")
         }
         ("POST", "/api/v1/enrollments" | "/api/v1/courses/{id}/enrollments") => {
             let user = if row.state == "self" {

@@ -228,6 +228,36 @@ async fn a_player_can_seek() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_is_streamed_with_its_playlists_and_ranges() {
+    let fresh = testing::sqlite().await;
+    let world = World::new(fresh.store.clone()).await;
+    let content = format!("/api/v1/content/{}", world.places["own"].lesson);
+    let lesson = world.get("LE", &content).await.json();
+    let master = lesson["data"]["attributes"]["hlsUrl"].as_str().unwrap().to_owned();
+    assert_eq!(master, format!("{content}/hls/master.m3u8"));
+    let ask =
+        |path: &str, headers: &[(&str, &str)]| request(Some(&world.tokens["LE"]), Method::GET, path, None, headers);
+    let listed = world.send(ask(&master, &[])).await;
+    assert_eq!(
+        (listed.status, &listed.headers["content-type"]),
+        (StatusCode::OK, &"application/vnd.apple.mpegurl".parse().unwrap())
+    );
+    assert!(listed.text.starts_with("#EXTM3U") && listed.text.contains("audio.m3u8"), "{}", listed.text);
+    let tag = listed.headers["etag"].to_str().unwrap();
+    assert_eq!(world.send(ask(&master, &[("if-none-match", tag)])).await.status, StatusCode::NOT_MODIFIED);
+    let part = world.send(ask(&format!("{content}/hls/audio.m4s"), &[("range", "bytes=6-10")])).await;
+    assert_eq!((part.status, part.text.as_str()), (StatusCode::PARTIAL_CONTENT, "bytes"));
+    assert_eq!(
+        (&part.headers["content-type"], &part.headers["content-disposition"]),
+        (&"audio/mp4".parse().unwrap(), &"inline".parse().unwrap())
+    );
+    for gone in ["video-720.m4s", "captions.vtt", "captions.m3u8", "..%2Fmaster.m3u8"] {
+        assert_eq!(world.get("LE", &format!("{content}/hls/{gone}")).await.status, StatusCode::NOT_FOUND, "{gone}");
+    }
+    fresh.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documentation_works_from_the_binary_alone() {
     let fresh = testing::sqlite().await;
     let world = World::new(fresh.store.clone()).await;

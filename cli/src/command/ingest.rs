@@ -108,7 +108,7 @@ pub(crate) fn shown(report: &Report) -> String {
         text.push_str(&format!("warning {}: {}{place}\n", warning.code, warning.message));
     }
     for stage in &report.stages {
-        text.push_str(&format!("  {:<8} {:<10} {:>7.2} s\n", stage.name, stage.outcome, stage.seconds));
+        text.push_str(&format!("  {:<9} {:<10} {:>7.2} s\n", stage.name, stage.outcome, stage.seconds));
     }
     text
 }

@@ -62,9 +62,21 @@ impl Run<'_> {
         let request: Request = serde_json::from_value(self.ingestion.request.clone())
             .map_err(|error| JobError::permanent(format!("the request is damaged: {error}")))?;
         let (scratch, institution) = (scratch(self.parts)?, self.ingestion.institution_id);
-        let fetched = source::of(request.kind)?
-            .fetch_with(&request.place, &self.parts.sandbox, scratch.path(), &outside(self.parts, institution))
+        let mut place = request.place.clone();
+        let written = self.written(request.kind, &place, scratch.path()).await?;
+        if let Some(written) = &written {
+            place.captions = Some(written.path.clone());
+        }
+        let mut fetched = source::of(request.kind)?
+            .fetch_with(&place, &self.parts.sandbox, scratch.path(), &outside(self.parts, institution))
             .await?;
+        if let Some(written) = &written {
+            for document in &mut fetched.documents {
+                document.extra["language"] = json!(written.note.language);
+                document.extra["transcript"] = json!(written.note);
+                fetched.warnings.extend(written.warning(&document.path));
+            }
+        }
         let fingerprint = fetched.fingerprint();
         if let Some(completion) = self.unchanged(&fetched, &fingerprint).await? {
             request.uploads.iter().for_each(|path| remove_upload(path));
@@ -141,19 +153,29 @@ impl Run<'_> {
             if model.is_none() && current.model.is_none() {
                 warnings.push(super::embed::unavailable());
             }
+            if self.parts.tools.is_some() && !self.without_streams(&documents).await?.is_empty() {
+                let skipped = [Stage::Chunk, Stage::Publish, Stage::Embed, Stage::Index];
+                return Ok(Some(self.skip_to(Stage::Transcode, &skipped)));
+            }
             return Ok(Some(self.close(outcome, failure, "succeeded", warnings)));
         }
+        Ok(Some(self.skip_to(Stage::Embed, &[Stage::Chunk, Stage::Publish])))
+    }
+
+    /// Ends this stage and goes on with `next`; what lies between is done already.
+    fn skip_to(&self, next: Stage, skipped: &[Stage]) -> Completion {
         let (institution, id, seconds) = (self.ingestion.institution_id, self.ingestion.id, self.seconds());
-        Ok(Some(Completion::with(move |tx| {
+        let skipped = skipped.to_vec();
+        Completion::with(move |tx| {
             Box::pin(async move {
                 sql::ingestion::stage_done(tx, institution, id, Stage::Fetch, "succeeded", seconds).await?;
-                for skipped in [Stage::Chunk, Stage::Publish] {
+                for skipped in skipped {
                     sql::ingestion::stage_done(tx, institution, id, skipped, "skipped", 0.0).await?;
                 }
-                sql::ingestion::progress(tx, institution, id, Stage::Embed, 0, 0).await?;
-                super::run::enqueue(tx, institution, id, Stage::Embed, &json!({})).await
+                sql::ingestion::progress(tx, institution, id, next, 0, 0).await?;
+                super::run::enqueue(tx, institution, id, next, &json!({})).await
             })
-        })))
+        })
     }
 
     /// The version under construction for this content: the one that a killed try began, or a new one.

@@ -47,7 +47,7 @@ impl Run<'_> {
         }
         let failure = partly_read(&outline, &documents);
         let outcome = if failure.is_some() { Outcome::Partial } else { Outcome::Succeeded };
-        Ok(self.close(outcome, failure, "succeeded", warnings))
+        self.after_index(outcome, failure, warnings, &documents).await
     }
 
     async fn mirror_all(&self, superseded: Option<VersionId>, vectors: bool) -> store::Result<()> {

@@ -28,6 +28,7 @@ pub(super) fn kind(stage: Stage) -> &'static str {
         Stage::Publish => "publish_version",
         Stage::Embed => "embed_chunks",
         Stage::Index => "index_version",
+        Stage::Transcode => "transcode_media",
     }
 }
 
@@ -149,6 +150,7 @@ impl Handler for Step {
             Stage::Publish => Box::pin(run.publish()).await,
             Stage::Embed => Box::pin(run.embed()).await,
             Stage::Index => Box::pin(run.index()).await,
+            Stage::Transcode => Box::pin(run.transcode()).await,
         };
         match outcome {
             Ok(completion) => Ok(completion),
@@ -205,10 +207,12 @@ impl Run<'_> {
             let message = format!("stage \"{}\" failed: {error}; run the same command again", self.stage.as_str());
             return Ok(self.fail(Failure::new(failure::INTERNAL, message)));
         }
-        let code = if self.stage == Stage::Embed { failure::EMBEDDING_FAILED } else { failure::INTERNAL };
-        let message = format!(
-            "the text is searchable by keyword, its vectors are not complete: {error}; run the same command again"
-        );
+        let (code, what) = match self.stage {
+            Stage::Embed => (failure::EMBEDDING_FAILED, "by keyword, its vectors are not complete"),
+            Stage::Transcode => (failure::TRANSCODE_FAILED, "and the recording is served as it is"),
+            _ => (failure::INTERNAL, "by keyword, its vectors are not complete"),
+        };
+        let message = format!("the text is searchable {what}: {error}; run the same command again");
         Ok(self.close(Outcome::Partial, Some(Failure::new(code, message)), "failed", Vec::new()))
     }
 
@@ -226,7 +230,8 @@ impl Run<'_> {
             Box::pin(async move {
                 sql::ingestion::add_warnings(tx, institution, id, &warnings).await?;
                 sql::ingestion::stage_done(tx, institution, id, stage, stage_outcome, seconds).await?;
-                for skipped in Stage::ALL.into_iter().filter(|later| *later > stage) {
+                // A run without a recording has nothing to transcode: its report does not mention it.
+                for skipped in Stage::ALL.into_iter().filter(|later| *later > stage && *later != Stage::Transcode) {
                     sql::ingestion::stage_done(tx, institution, id, skipped, "skipped", 0.0).await?;
                 }
                 sql::ingestion::finish(tx, institution, id, outcome, failure.as_ref()).await?;

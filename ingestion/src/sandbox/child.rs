@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use domain::ingestion::{Failure, SourceKind, failure};
 
-use super::{Package, Page, Reply, Request, confine, frame};
+use super::{Package, Page, Reply, Request, confine, frame, program};
 use crate::parse::archive::{Archive, Entry, Limits};
 use crate::parse::package::{Files, kind_of};
 use crate::parse::{self, Format, manifest};
@@ -19,6 +19,9 @@ const LARGEST_PAGE: u64 = 8 << 20;
 /// Runs the child; the caller's `main` does nothing before it. Yields the exit code.
 #[must_use]
 pub fn child_main() -> i32 {
+    if std::env::args().nth(2).as_deref() == Some(program::MODE) {
+        return program::become_program();
+    }
     let level = confine::confine();
     // A parser's panic is an answer of one document, not text on a terminal.
     std::panic::set_hook(Box::new(|_| {}));

@@ -2,19 +2,20 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use domain::document::DocumentKind;
 use domain::ingestion::{Failure, SourceKind, failure};
+use domain::media::CAPTIONS;
 use serde_json::json;
 
 use super::{
     Bytes, Fetched, FetchedDocument, Lesson, Media, Module, Outline, Place, Source, blocking, cannot_open, file_sha256,
     sha256,
 };
+use crate::media::{self, Container, Tools};
 use crate::parse::{captions, title_of_path, warning};
 use crate::sandbox::Sandbox;
+use crate::speech;
 
 /// Largest caption file.
 const LARGEST_CAPTIONS: u64 = 16 << 20;
@@ -30,7 +31,7 @@ impl Source for Video {
         SourceKind::Video
     }
 
-    async fn fetch(&self, place: &Place, _sandbox: &Sandbox, _scratch: &Path) -> Result<Fetched, Failure> {
+    async fn fetch(&self, place: &Place, sandbox: &Sandbox, _scratch: &Path) -> Result<Fetched, Failure> {
         let path = place.path()?.to_owned();
         let shown = place.shown().to_owned();
         let name = shown.rsplit(['/', '\\']).next().unwrap_or(&shown).to_owned();
@@ -39,8 +40,13 @@ impl Source for Video {
             let path = path.clone();
             blocking(move || check(&path, &shown, &name, wanted)).await?
         };
-        let seconds = match probe(&path, checked.media_type).await {
-            Some(seconds) => Some(seconds),
+        let probed = match Tools::find() {
+            Some(tools) => media::probe(sandbox, &tools, &path, &checked.name).await.ok(),
+            None => None,
+        };
+        let seconds = match probed {
+            Some(probed) => Some(probed.seconds),
+            // A recording that ffprobe does not read is kept all the same; transcoding says what is wrong with it.
             None => blocking(move || Ok(mp4_seconds(&path))).await?,
         };
         blocking(move || fetched(checked, seconds)).await
@@ -65,34 +71,20 @@ fn check(path: &Path, shown: &str, name: &str, wanted: Option<PathBuf>) -> Resul
     if state.len() > LARGEST {
         return Err(Failure::new(failure::TOO_LARGE, format!("\"{name}\" is larger than 32 GiB; split it")));
     }
-    let mut head = [0; 16];
-    let mut file = std::fs::File::open(path).map_err(|error| cannot_open(shown, &error))?;
-    let count = file.read(&mut head).map_err(|error| cannot_open(shown, &error))?;
-    let head = head.get(..count).unwrap_or_default();
     // The bytes say what it is: a playlist that is called .mp4 is none.
-    let media_type = match head {
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => "video/webm",
-        [b'O', b'g', b'g', b'S', ..] => "video/ogg",
-        [b'I', b'D', b'3', ..] => "audio/mpeg",
-        _ => return Err(unsupported("is not a recording")),
-    };
+    let media_type = Container::of_file(path, name)?.media_type();
     let captions = match wanted {
         Some(captions) => {
             std::fs::metadata(&captions).map_err(|error| cannot_open(&captions.to_string_lossy(), &error))?;
             captions
         }
-        None => sidecar(path).ok_or_else(|| {
-            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-            let message = format!("\"{name}\" has no captions; put \"{stem}.vtt\" or \"{stem}.srt\" beside it, or name a file with --captions");
-            Failure::new(failure::NO_CAPTIONS, message)
-        })?,
+        None => sidecar(path).ok_or_else(|| speech::no_transcriber(name))?,
     };
     Ok(Checked { path: path.to_owned(), name: name.to_owned(), media_type, captions })
 }
 
 /// A caption file of the same stem, with or without a language.
-fn sidecar(path: &Path) -> Option<PathBuf> {
+pub(super) fn sidecar(path: &Path) -> Option<PathBuf> {
     let stem = path.file_stem()?.to_string_lossy().into_owned();
     let exact = ["vtt", "srt"].iter().map(|extension| path.with_extension(extension)).find(|file| file.is_file());
     exact.or_else(|| {
@@ -148,9 +140,10 @@ fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
         sha256: sha256(&bytes),
         bytes: Bytes::Memory(bytes),
         media_type: if shown.to_ascii_lowercase().ends_with(".srt") { "application/x-subrip" } else { "text/vtt" },
-        includes: std::collections::BTreeMap::new(),
+        // What players show: WebVTT with readable lines, whatever the file was.
+        includes: std::iter::once((CAPTIONS.to_owned(), speech::vtt(&cues, None).into_bytes())).collect(),
         media: Some(Media { path: checked.path, sha256: sha, media_type: checked.media_type }),
-        extra: json!({ "captionsName": shown, "seconds": seconds }),
+        extra: json!({ "captionsName": shown, "language": language(&checked.name, &shown), "seconds": seconds }),
     };
     let title = title_of_path(&checked.name);
     let lesson = Lesson { title: Some(title.clone()), kind: "VIDEO".into(), path: checked.name, hidden: false };
@@ -164,43 +157,13 @@ fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
     Ok(Fetched { outline, commit: None, documents: vec![document], warnings })
 }
 
-/// The length by ffprobe, where it is installed; it may open this one file and nothing else.
-async fn probe(path: &Path, media_type: &str) -> Option<f64> {
-    // The format is named, so that a playlist is never opened as one.
-    let format = match media_type {
-        "video/mp4" => "mov",
-        "video/webm" => "matroska",
-        "video/ogg" => "ogg",
-        _ => "mp3",
-    };
-    let mut child = tokio::process::Command::new("ffprobe");
-    child
-        .args([
-            "-v",
-            "error",
-            "-protocol_whitelist",
-            "file",
-            "-f",
-            format,
-            "-show_entries",
-            "format=duration",
-            "-of",
-            "csv=p=0",
-            "-i",
-        ])
-        .arg(path.canonicalize().ok()?)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let output = tokio::time::timeout(Duration::from_secs(10), child.output()).await.ok()?.ok()?;
-    String::from_utf8_lossy(&output.stdout)
-        .trim()
-        .parse()
-        .ok()
-        .filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0)
+/// The language that a caption file's name tells: `talk.en.vtt`, `talk.pt-BR.srt`.
+fn language(recording: &str, captions: &str) -> Option<String> {
+    let stem = recording.rsplit_once('.').map_or(recording, |(stem, _)| stem);
+    let (tag, _) = captions.strip_prefix(stem)?.strip_prefix('.')?.rsplit_once('.')?;
+    let main = tag.split('-').next().unwrap_or(tag);
+    let good = (2..=3).contains(&main.len()) && tag.len() <= 12;
+    (good && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')).then(|| tag.to_owned())
 }
 
 /// The length that `moov/mvhd` of an MP4 states (ISO/IEC 14496-12, 8.2.2).

@@ -95,11 +95,15 @@ pub(crate) struct Bench {
 impl Bench {
     /// A school on `store` whose queue runs, with `worker` when given.
     pub(crate) async fn new(store: &Store, worker: Option<&Worker>) -> Self {
-        Self::with(store, worker, Outside::default()).await
+        Self::with(store, worker, |pipeline| pipeline).await
     }
 
-    /// The same with other programs and hosts for sources outside.
-    pub(crate) async fn with(store: &Store, worker: Option<&Worker>, outside: Outside) -> Self {
+    /// The same with another pipeline.
+    pub(crate) async fn with(
+        store: &Store,
+        worker: Option<&Worker>,
+        change: impl FnOnce(Pipeline) -> Pipeline,
+    ) -> Self {
         let school = School::new(store.clone()).unwrap();
         let anywhere = Actor::operator(domain::InstitutionId::fresh());
         let institution = match school.institution().resolve(Some("north")).await {
@@ -122,8 +126,8 @@ impl Bench {
         let after = Arc::new(Counted::default());
         let pipeline = Pipeline::new(school.clone(), store.clone(), blobs, gateway.clone(), index)
             .with_after_index(after.clone())
-            .with_outside(outside)
             .with_sandbox(crate::testkit::sandbox());
+        let pipeline = change(pipeline);
         let mut options = QueueOptions::new(format!("test-{}", domain::JobId::fresh()));
         options.poll = Duration::from_millis(50);
         options.backoff_base = Duration::from_millis(10);

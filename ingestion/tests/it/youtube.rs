@@ -273,7 +273,7 @@ both_databases!(a_playlist_becomes_a_module_and_the_report_names_what_failed, |s
     site.fails("gone0000002", "ERROR: [youtube] gone0000002: Video unavailable");
     site.captions(&automatic());
     let worker = Worker::default();
-    let bench = Bench::with(&store, Some(&worker), site.outside.clone()).await;
+    let bench = Bench::with(&store, Some(&worker), |pipeline| pipeline.with_outside(site.outside.clone())).await;
     let origin = Path::new("https://youtube.com/playlist?list=PLabcdefghijkl-_1&si=tracking");
     let report = bench.ingest(SourceKind::Youtube, origin).await;
     let why = report.error.clone().unwrap();

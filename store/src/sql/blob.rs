@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::sql::job::micros;
 
 /// Every column that names a blob by its hash: what keeps it from being collected.
-pub(crate) const REFERENCES: &[(&str, &str)] = &[("documents", "blob_sha256")];
+pub(crate) const REFERENCES: &[(&str, &str)] =
+    &[("documents", "blob_sha256"), ("document_blobs", "blob_sha256"), ("rendition_files", "blob_sha256")];
 
 /// Notes a stored blob, and yields the one that holds this content: an older one stays and is made young again.
 ///
@@ -66,6 +67,7 @@ pub async fn keys(tx: &mut Tx, institution: InstitutionId) -> Result<HashSet<Str
 /// # Errors
 /// The database refuses.
 pub async fn delete_unreferenced(tx: &mut Tx, institution: InstitutionId, age: Duration) -> Result<Vec<String>> {
+    super::rendition::forget_orphans(tx, institution, micros(age)).await?;
     let sql = format!(
         "DELETE FROM blobs WHERE institution_id = $1 AND created_at <= {} - $2{} RETURNING storage_key",
         tx.clock(),
@@ -97,7 +99,7 @@ fn nobody_references() -> String {
     REFERENCES.iter().map(clause).collect()
 }
 
-fn read(row: &Row) -> Result<BlobRef> {
+pub(super) fn read(row: &Row) -> Result<BlobRef> {
     Ok(BlobRef {
         sha256: row.text("sha256")?,
         key: row.text("storage_key")?,

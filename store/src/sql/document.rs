@@ -92,13 +92,30 @@ pub async fn insert(tx: &mut Tx, new: &NewDocument) -> Result<DocumentId> {
         ],
     )
     .await?;
-    tx.row(
-        "SELECT id FROM documents WHERE version_id = $1 AND path = $2 AND institution_id = $3",
-        args![new.version_id, &new.path, new.institution_id],
-    )
-    .await?
-    .ok_or_else(|| Error::Conflict(format!("version \"{}\" is not being built", new.version_id)))?
-    .id("id")
+    let id = tx
+        .row(
+            "SELECT id FROM documents WHERE version_id = $1 AND path = $2 AND institution_id = $3",
+            args![new.version_id, &new.path, new.institution_id],
+        )
+        .await?
+        .ok_or_else(|| Error::Conflict(format!("version \"{}\" is not being built", new.version_id)))?
+        .id("id")?;
+    for sha256 in needed(&new.extra) {
+        tx.exec(
+            "INSERT INTO document_blobs (document_id, blob_sha256, institution_id) VALUES ($1, $2, $3)
+             ON CONFLICT (document_id, blob_sha256) DO NOTHING",
+            args![id, sha256, new.institution_id],
+        )
+        .await?;
+    }
+    Ok(id)
+}
+
+/// The blobs that `extra` names: a recording, a package, included files.
+fn needed(extra: &Value) -> impl Iterator<Item = &str> {
+    let named = ["media", "package"].into_iter().filter_map(|name| extra.get(name)?.as_str());
+    let included = extra.get("includes").and_then(Value::as_object).into_iter().flatten();
+    named.chain(included.filter_map(|(_, sha256)| sha256.as_str()))
 }
 
 /// The documents of a version, in order.

@@ -234,6 +234,8 @@ pub async fn fail(tx: &mut Tx, institution: InstitutionId, version: VersionId) -
 /// Deletes what a version consists of.
 async fn clear(tx: &mut Tx, institution: InstitutionId, version: VersionId) -> Result<()> {
     for sql in [
+        "DELETE FROM document_blobs WHERE institution_id = $1
+           AND document_id IN (SELECT id FROM documents WHERE institution_id = $1 AND version_id = $2)",
         "DELETE FROM embeddings WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM chunks WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM documents WHERE institution_id = $1 AND version_id = $2",

@@ -103,6 +103,20 @@ pub(super) fn checks(sqlite: bool) -> Vec<Check> {
         ),
         Check::new(
             "I9",
+            "SELECT d.institution_id, 'document ' || d.document_id AS subject,
+               'needs the blob ' || d.blob_sha256 || ', which is gone' AS message
+             FROM document_blobs d WHERE NOT EXISTS (
+               SELECT 1 FROM blobs b WHERE b.institution_id = d.institution_id AND b.sha256 = d.blob_sha256)",
+        ),
+        Check::new(
+            "I9",
+            "SELECT f.institution_id, 'recording ' || f.recording_sha256 AS subject,
+               'has no blob for its file ' || f.name AS message
+             FROM rendition_files f WHERE NOT EXISTS (
+               SELECT 1 FROM blobs b WHERE b.institution_id = f.institution_id AND b.sha256 = f.blob_sha256)",
+        ),
+        Check::new(
+            "I9",
             "SELECT MIN(b.institution_id) AS institution_id, 'blob ' || b.storage_key AS subject,
                'is named by ' || CAST(COUNT(*) AS TEXT) || ' rows' AS message
              FROM blobs b GROUP BY b.storage_key HAVING COUNT(*) > 1",

@@ -46,6 +46,9 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("model_requests", "id"),
     ("scorm_attempts", "id"),
     ("scorm_commits", "attempt_id"),
+    ("document_blobs", "document_id"),
+    ("renditions", "recording_sha256"),
+    ("rendition_files", "name"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -115,6 +118,7 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("scorm_attempts", "source_id", "sources", "id"),
     ("scorm_attempts", "user_id", "users", "id"),
     ("scorm_commits", "attempt_id", "scorm_attempts", "id"),
+    ("document_blobs", "document_id", "documents", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {

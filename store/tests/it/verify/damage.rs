@@ -400,6 +400,20 @@ fn blobs() -> Vec<Damage> {
         sql("I9", "a row is gone", "DELETE FROM blobs WHERE sha256 = '{blob}'", "document {document}", "has no blob"),
         sql(
             "I9",
+            "a recording is gone",
+            "DELETE FROM blobs WHERE sha256 IN (SELECT blob_sha256 FROM document_blobs WHERE document_id = '{document}')",
+            "document {document}",
+            "which is gone",
+        ),
+        sql(
+            "I9",
+            "a stream is gone",
+            "DELETE FROM blobs WHERE sha256 IN (SELECT blob_sha256 FROM rendition_files WHERE institution_id = '{institution}')",
+            "recording",
+            "no blob for its file video-240.m4s",
+        ),
+        sql(
+            "I9",
             "an old row nobody references",
             "INSERT INTO blobs (institution_id, sha256, storage_key, size, media_type, created_at) VALUES ('{institution}', 'f00', '{institution}/aa/old', 1, 'x', 1)",
             "blob {institution}/aa/old",

@@ -19,8 +19,9 @@ use store::sql::embedding::NewEmbedding;
 use store::sql::event::{self, NewEvent};
 use store::sql::idempotency::{self, Receipt};
 use store::sql::job::{self, Claim, Failed};
+use store::sql::rendition::{File, Kind};
 use store::sql::version::{NewLesson, NewModule};
-use store::sql::{audit, chunk, document, embedding, ingestion, source, version};
+use store::sql::{audit, chunk, document, embedding, ingestion, rendition, source, version};
 use store::testing::execute;
 use store::{Store, Tx};
 
@@ -159,9 +160,39 @@ pub(super) async fn plant(store: &Store, slug: &'static str) -> Healthy {
     }
     gateway::requests(store, institution, user).await;
     scorm::attempt(store, institution, course, source, other_user).await;
+    recording(store, &healthy).await;
     jobs(store, institution).await;
     settle(store).await;
     healthy
+}
+
+/// A recording of the document, with a stream made of it.
+async fn recording(store: &Store, school: &Healthy) {
+    let blobs = LocalBlobs::new(&store.options().data_dir);
+    let institution = school.institution;
+    let keep = |bytes: &str, kind| {
+        let bytes = format!("{bytes} {institution}").into_bytes();
+        let blobs = blobs.clone();
+        async move { store::blob::keep(store, &blobs, institution, bytes, kind).await.unwrap().sha256 }
+    };
+    let (spoken, stream) = (keep("spoken", "video/mp4").await, keep("stream", "video/mp4").await);
+    let document = &school.document;
+    execute(
+        store,
+        &format!(
+            "INSERT INTO document_blobs (document_id, blob_sha256, institution_id)
+             VALUES ('{document}', '{spoken}', '{institution}')"
+        ),
+    )
+    .await
+    .unwrap();
+    let file = File { name: "video-240.m4s".into(), blob_sha256: stream, media_type: "video/mp4".into() };
+    store
+        .write(move |tx| {
+            Box::pin(async move { rendition::put(tx, institution, &spoken, Kind::Hls, &json!({}), &[file]).await })
+        })
+        .await
+        .unwrap();
 }
 
 /// A question, the quiz that asks it, an attempt with a response, a hint, and a prerequisite.
