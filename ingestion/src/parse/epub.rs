@@ -218,7 +218,7 @@ fn points<'e>(
         if let Some(path) = path
             && !title.is_empty()
         {
-            found.entry(path).or_insert(Entry { title, part: group.clone() });
+            found.entry(path).or_insert_with(|| Entry { title, part: group.clone() });
         }
         open.extend(inner.into_iter().rev().map(|inner| (inner, group.clone())));
     }

@@ -130,7 +130,7 @@ fn allowed(files: &Files) -> Result<(), Failure> {
         let extension = last.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
         let inside = name.starts_with("content/") || name == "h5p.json";
         let known = CONTENT.contains(&extension.as_str()) || (!inside && LIBRARY.contains(&extension.as_str()));
-        if !known && !(extension.is_empty() && matches!(last, "LICENSE" | "COPYING")) {
+        if !(known || extension.is_empty() && matches!(last, "LICENSE" | "COPYING")) {
             let message = format!(
                 "\"{name}\" has an extension that H5P packages must not hold; take it out and export the content again"
             );

@@ -129,5 +129,10 @@ async fn page(program: &Program<'_>, url: &Url, rights: bool, scratch: &Path) ->
     }
     let title = lessons.first().and_then(|lesson| lesson.title.clone()).unwrap_or_else(|| url.to_string());
     let modules = vec![Module { title: Some(title.clone()), chapter: false, lessons }];
-    Ok(Fetched { outline: Outline { title, modules, failures, import: None }, commit: None, documents, warnings })
+    Ok(Fetched {
+        outline: Outline { title, modules, failures, import: None, questions: Vec::new() },
+        commit: None,
+        documents,
+        warnings,
+    })
 }

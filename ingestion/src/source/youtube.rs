@@ -48,7 +48,11 @@ impl Source for Youtube {
     ) -> Result<Fetched, Failure> {
         let target = Target::parse(&place.origin).map_err(|why| Failure::new(failure::BAD_ADDRESS, why))?;
         if let (Some(folder), age) = (outside.cache.clone(), outside.cache_age) {
-            blocking(move || Ok(prune(&folder, age))).await?;
+            blocking(move || {
+                prune(&folder, age);
+                Ok(())
+            })
+            .await?;
         }
         let program = Program::ready(outside, scratch).await?;
         match &target {
@@ -94,6 +98,7 @@ async fn one(program: &Program<'_>, id: &str, rights: bool, scratch: &Path) -> R
         modules: vec![Module { title: Some(title), chapter: false, lessons }],
         failures: Vec::new(),
         import: None,
+        questions: Vec::new(),
     };
     Ok(Fetched { outline, commit: None, documents: vec![document], warnings })
 }
@@ -165,7 +170,7 @@ async fn many(program: &Program<'_>, list: &Target, rights: bool, scratch: &Path
         return Err(first.unwrap_or_else(none));
     }
     let modules = vec![Module { title: Some(title.clone()), chapter: true, lessons }];
-    let outline = Outline { title, modules, failures, import: None };
+    let outline = Outline { title, modules, failures, import: None, questions: Vec::new() };
     Ok(Fetched { outline, commit: None, documents, warnings })
 }
 

@@ -60,7 +60,12 @@ fn close(cues: &mut Vec<Cue>, open: &mut Vec<&Word>, last: bool) {
     };
     let rest = open.split_off(kept);
     if let (Some(first), Some(end)) = (open.first(), open.last()) {
-        cues.push(Cue { start: milliseconds(first.start), end: milliseconds(end.end), text: joined(open) });
+        cues.push(Cue {
+            start: milliseconds(first.start),
+            end: milliseconds(end.end),
+            text: joined(open),
+            words: Vec::new(),
+        });
     }
     *open = rest;
 }
@@ -215,6 +220,7 @@ mod tests {
             start: 3_661_500,
             end: 3_663_000,
             text: "if a < b & c > d then we go, and otherwise we all stay".into(),
+            words: Vec::new(),
         };
         let text = vtt(std::slice::from_ref(&cue), Some("written by a --> model"));
         assert_eq!(

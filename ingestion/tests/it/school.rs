@@ -8,7 +8,6 @@ use std::time::Duration;
 use domain::ingestion::{Report, SourceKind};
 use domain::policy::Actor;
 use domain::wire::{Down, Failure, Model, Reply, Request, Task, Up, Vectors};
-use ingestion::source::Outside;
 use ingestion::{AfterIndex, IngestRequest, Pipeline};
 use llm_gateway::{Gateway, WorkerLink};
 use school::School;
