@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::ingestion::{Failure, failure};
+use domain::scorm::Facts;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ const DEEPEST: usize = 64;
 const MOST_NODES: usize = 100_000;
 /// Most attributes of an element; a duplicate check of many is quadratic.
 const MOST_ATTRIBUTES: usize = 64;
+/// Most objectives, and most shared data, of an item.
+const MOST_FACTS: usize = 100;
 
 /// Which SCORM a package follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +47,9 @@ pub struct Item {
     pub parameters: Option<String>,
     /// Not shown in a table of contents.
     pub hidden: bool,
+    /// What the run-time has to know of it.
+    #[serde(default)]
+    pub facts: Facts,
     /// Items below it.
     pub children: Vec<Item>,
 }
@@ -157,6 +163,8 @@ struct State {
     resources: BTreeMap<String, Resource>,
     resource: Option<(String, Resource)>,
     types: Vec<String>,
+    /// The primary objective of the open item is satisfied by its measure.
+    by_measure: bool,
     warnings: Vec<(String, String)>,
 }
 
@@ -205,6 +213,43 @@ impl State {
                 };
                 self.items.push(item);
             }
+            "limitconditions" => {
+                if let (Some(item), limit) = (self.items.last_mut(), take("attemptabsolutedurationlimit"))
+                    && !limit.is_empty()
+                {
+                    item.facts.max_time_allowed = Some(limit);
+                }
+            }
+            "primaryobjective" | "objective" if parent == "objectives" => {
+                let (id, by_measure) = (take("objectiveid"), take("satisfiedbymeasure") == "true");
+                let primary = name == "primaryobjective";
+                if let Some(item) = self.items.last_mut() {
+                    // The measure is 1 where nothing else is said (SCORM 2004 SN 3.10).
+                    if primary && by_measure {
+                        item.facts.scaled_passing_score = Some("1.0".into());
+                    }
+                    if !id.is_empty() && item.facts.objectives.len() < MOST_FACTS {
+                        let place = if primary { 0 } else { item.facts.objectives.len() };
+                        item.facts.objectives.insert(place, id);
+                    }
+                }
+                self.by_measure = primary && by_measure;
+            }
+            // The fourth edition has attributes, the third edition the number as text.
+            "completionthreshold" if parent == "item" => {
+                let (by_measure, least) = (take("completedbymeasure") == "true", take("minprogressmeasure"));
+                if let Some(item) = self.items.last_mut().filter(|_| by_measure) {
+                    item.facts.completion_threshold = Some(if least.is_empty() { "1.0".into() } else { least });
+                }
+            }
+            "map" if parent == "data" => {
+                let id = take("targetid");
+                if let Some(item) = self.items.last_mut().filter(|item| item.facts.shared.len() < MOST_FACTS)
+                    && !id.is_empty()
+                {
+                    item.facts.shared.push(id);
+                }
+            }
             "resource" if parent == "resources" => {
                 let base = self.bases.last().cloned().unwrap_or_default();
                 let href = take("href");
@@ -245,6 +290,25 @@ impl State {
             ("title", "item") => {
                 if let Some(item) = self.items.last_mut() {
                     item.title = text;
+                }
+            }
+            ("masteryscore" | "maxtimeallowed" | "timelimitaction" | "datafromlms" | "completionthreshold", "item")
+                if !text.is_empty() =>
+            {
+                if let Some(item) = self.items.last_mut() {
+                    let fact = match name.as_str() {
+                        "masteryscore" => &mut item.facts.mastery_score,
+                        "maxtimeallowed" => &mut item.facts.max_time_allowed,
+                        "timelimitaction" => &mut item.facts.time_limit_action,
+                        "datafromlms" => &mut item.facts.launch_data,
+                        _ => &mut item.facts.completion_threshold,
+                    };
+                    *fact = Some(text);
+                }
+            }
+            ("minnormalizedmeasure", "primaryobjective") if self.by_measure && !text.is_empty() => {
+                if let Some(item) = self.items.last_mut() {
+                    item.facts.scaled_passing_score = Some(text);
                 }
             }
             ("title", "organization") => {

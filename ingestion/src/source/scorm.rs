@@ -294,7 +294,9 @@ impl Import<'_> {
             media_type: "text/html",
             includes: BTreeMap::new(),
             media: None,
-            extra: json!({ "item": item.id, "launch": launch, "parameters": item.parameters }),
+            extra: json!({
+                "item": item.id, "title": shown, "launch": launch, "parameters": item.parameters, "facts": item.facts,
+            }),
         });
         true
     }

@@ -27,6 +27,41 @@ fn the_tree_and_the_addresses_are_read() {
 }
 
 #[test]
+fn what_the_run_time_has_to_know_is_read() {
+    let old = "<title>Leaf</title><adlcp:masteryscore>80</adlcp:masteryscore>
+        <adlcp:maxtimeallowed>00:30:00</adlcp:maxtimeallowed><adlcp:timelimitaction>exit,message</adlcp:timelimitaction>
+        <adlcp:datafromlms>level=3</adlcp:datafromlms>";
+    let parsed = parse(manifest(&TREE.replace("<title>Leaf</title>", old)).as_bytes()).unwrap();
+    let facts = &parsed.items[0].children[0].facts;
+    assert_eq!((facts.mastery_score.as_deref(), facts.launch_data.as_deref()), (Some("80"), Some("level=3")));
+    assert_eq!(facts.max_time_allowed.as_deref(), Some("00:30:00"));
+    assert_eq!(facts.time_limit_action.as_deref(), Some("exit,message"));
+    assert_eq!(parsed.items[0].facts, domain::scorm::Facts::default(), "facts are of their own item");
+
+    let new = "<title>Leaf</title><adlcp:completionThreshold completedByMeasure=\"true\" minProgressMeasure=\"0.75\"/>
+        <adlcp:data><adlcp:map targetID=\"notes\"/></adlcp:data>
+        <imsss:sequencing xmlns:imsss=\"http://www.imsglobal.org/xsd/imsss\">
+        <imsss:limitConditions attemptAbsoluteDurationLimit=\"PT30M\"/><imsss:objectives>
+        <imsss:primaryObjective objectiveID=\"main\" satisfiedByMeasure=\"true\">
+        <imsss:minNormalizedMeasure>0.6</imsss:minNormalizedMeasure></imsss:primaryObjective>
+        <imsss:objective objectiveID=\"side\" satisfiedByMeasure=\"true\">
+        <imsss:minNormalizedMeasure>0.1</imsss:minNormalizedMeasure></imsss:objective>
+        </imsss:objectives></imsss:sequencing>";
+    let parsed = parse(manifest(&TREE.replace("<title>Leaf</title>", new)).as_bytes()).unwrap();
+    let facts = &parsed.items[0].children[0].facts;
+    assert_eq!(facts.completion_threshold.as_deref(), Some("0.75"));
+    assert_eq!(facts.scaled_passing_score.as_deref(), Some("0.6"));
+    assert_eq!(facts.objectives, ["main", "side"]);
+    assert_eq!(
+        (facts.shared.as_slice(), facts.max_time_allowed.as_deref()),
+        (&["notes".to_owned()][..], Some("PT30M"))
+    );
+    let third = "<title>Leaf</title><adlcp:completionThreshold>0.5</adlcp:completionThreshold>";
+    let parsed = parse(manifest(&TREE.replace("<title>Leaf</title>", third)).as_bytes()).unwrap();
+    assert_eq!(parsed.items[0].children[0].facts.completion_threshold.as_deref(), Some("0.5"));
+}
+
+#[test]
 fn versions_are_told_apart() {
     for (text, version) in [
         ("1.2", Version::V12),
