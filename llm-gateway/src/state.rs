@@ -58,6 +58,8 @@ pub(crate) struct Entry {
     pub(crate) loaded: bool,
     /// Tokens as the backend counted them.
     pub(crate) usage: Option<Usage>,
+    /// Counted among those who wait.
+    pub(crate) counted: bool,
 }
 
 /// What a caller hands in.
@@ -190,6 +192,7 @@ impl State {
                 assigned_at: None,
                 loaded: false,
                 usage: None,
+                counted: true,
             },
         );
         self.dispatch(now);
@@ -278,12 +281,16 @@ impl State {
         worker.credits -= 1;
         worker.tries(&entry.model);
         entry.loaded = worker.begins(&entry.model);
+        let known = worker.remembers(&entry.prefix);
         worker.reads(&entry.prefix);
         entry.worker = Some(worker_id);
         entry.tried.push(worker_id);
         entry.assigned_at = Some(now);
-        self.shares.charge(entry.class, &entry.flow, entry.cost.service());
+        // What the worker knows already is not read again and costs nobody else anything.
+        self.shares.charge(entry.class, &entry.flow, (entry.cost.service() - pick::tokens(known)).max(0.0));
         self.shares.given(entry.class, &entry.flow, now);
+        self.shares.leave(entry.class, &entry.flow);
+        entry.counted = false;
         self.running.insert(id, entry);
         true
     }

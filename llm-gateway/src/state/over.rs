@@ -48,6 +48,8 @@ impl State {
             entry.tried.clear();
         }
         self.counter(entry.class).retried += 1;
+        self.shares.enter(entry.class, &entry.flow);
+        entry.counted = true;
         entry.worker = None;
         entry.assigned_at = None;
         self.waiting.insert(id, entry);
@@ -87,9 +89,16 @@ impl State {
         entry.cost = counted;
     }
 
+    /// Takes a request that waited out of the count of those who do.
+    fn uncount(&mut self, entry: &Entry) {
+        if entry.counted {
+            self.shares.leave(entry.class, &entry.flow);
+        }
+    }
+
     /// Tells the caller how it ended and closes the books of it.
     pub(super) fn close(&mut self, entry: Entry, outcome: Result<Reply, GatewayError>) {
-        self.shares.leave(entry.class, &entry.flow);
+        self.uncount(&entry);
         let now = Instant::now();
         let busy = entry.assigned_at.map(|at| now.duration_since(at)).unwrap_or_default();
         let waited = entry.assigned_at.unwrap_or(now).duration_since(entry.arrived);
@@ -187,7 +196,7 @@ impl State {
             // A full link means a worker that does not read; its own deadline ends the request there.
             drop(worker.sender.try_send(Down::Cancel { id }));
         }
-        self.shares.leave(entry.class, &entry.flow);
+        self.uncount(&entry);
         self.settle(
             entry.held,
             entry.caller,

@@ -18,9 +18,13 @@ use super::worker::WorkerState;
 use super::{Entry, State, WorkerId};
 
 /// Users whose service differs by less than this are equal to the eye of prefix affinity, in tokens.
-const EQUAL: f64 = 256.0;
+const EQUAL: f64 = 512.0;
 /// Of this many times the time of a load at most one is spent loading, on the long run.
 const RESIDENCY: f64 = 6.0;
+/// Work that waits for a model, in loads of it, from which an idle worker loads it at once.
+const AMORTISED: f64 = 2.0;
+/// Work that waits for a model, in loads of it, up to which the worker that has it loaded is left to do it.
+const ELSEWHERE: f64 = 4.0;
 /// Bytes of a block of a prompt's beginning, as tokens.
 const BLOCK_TOKENS: f64 = 64.0;
 /// Blocks that another worker must know more of a prompt for the prompt to wait for it.
@@ -77,13 +81,8 @@ impl State {
         if more < WORTH_WAITING {
             return false;
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a few blocks"
-        )]
-        let tokens = (more as f64 * BLOCK_TOKENS) as u32;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few blocks")]
+        let tokens = tokens(more) as u32;
         let saved = self.speeds.seconds(&entry.model, super::speed::Cost { prompt: tokens, output: 0 }).unwrap_or(0.0);
         now.saturating_duration_since(entry.arrived).as_secs_f64() < saved
     }
@@ -150,7 +149,9 @@ impl State {
         let longest = self.options.longest_wait(class);
         let loaded = demands.iter().filter(|demand| demand.loaded).max_by(|a, b| b.oldest.cmp(&a.oldest));
         let starving = demands.iter().filter(|demand| !demand.loaded).find(|demand| {
+            // Where everything is late, loading for whoever is the latest would be all that is done.
             now.saturating_duration_since(demand.oldest) >= longest / 2
+                && self.settled(worker, &demand.model, now)
                 && !self.served_elsewhere(worker_id, demand, now)
         });
         if let Some(demand) = starving {
@@ -198,10 +199,13 @@ impl State {
         if slots == 0 {
             return false;
         }
+        self.work_seconds(demand) / f64::from(slots) < ELSEWHERE * load
+    }
+
+    /// Seconds of work that wait for a model; none until something was measured.
+    fn work_seconds(&self, demand: &Demand) -> f64 {
         let cost = super::speed::Cost { prompt: 0, output: 1 };
-        let second = self.speeds.seconds(&demand.model, cost).unwrap_or_default();
-        // The request that runs there now counts as half done.
-        (demand.work * second) / f64::from(slots) < 2.0 * load
+        demand.work * self.speeds.seconds(&demand.model, cost).unwrap_or_default()
     }
 
     /// Whether the waiters were kept as long as the loaded model's next requests are worth.
@@ -216,10 +220,13 @@ impl State {
         if kept <= 0.0 {
             return true;
         }
+        let load = self.speeds.load(&demand.model);
+        if self.work_seconds(demand) >= load * AMORTISED {
+            return true;
+        }
         if !self.settled(worker, &demand.model, now) {
             return false;
         }
-        let load = self.speeds.load(&demand.model);
         let patience = load * (kept / wanted.max(0.001)).min(PATIENCE);
         now.saturating_duration_since(demand.oldest) >= Duration::from_secs_f64(patience)
     }
@@ -243,6 +250,12 @@ impl State {
         }
         best.map(|(_, _, id)| id)
     }
+}
+
+/// Tokens in blocks of a prompt's beginning.
+#[expect(clippy::cast_precision_loss, reason = "a few blocks")]
+pub(super) fn tokens(blocks: usize) -> f64 {
+    blocks as f64 * BLOCK_TOKENS
 }
 
 /// Whether the first was served less: the user, then the course, then the institution.

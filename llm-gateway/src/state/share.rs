@@ -21,8 +21,8 @@ type UserKey = (Class, (Option<Uuid>, Option<Uuid>, &'static str));
 #[derive(Default)]
 struct Counter {
     served: f64,
-    /// Requests that wait or run.
-    present: u32,
+    /// Requests that wait.
+    waiting: u32,
     last: Option<Instant>,
 }
 
@@ -33,34 +33,40 @@ pub(crate) struct Shares {
     users: HashMap<UserKey, Counter>,
     courses: HashMap<(Class, Option<Uuid>), f64>,
     institutions: HashMap<(Class, Option<Uuid>), f64>,
+    /// What the user was served who left the queue of a class last.
+    left: HashMap<Class, f64>,
 }
 
 impl Shares {
     /// A request has come.
     pub(crate) fn enter(&mut self, class: Class, flow: &Flow) {
         let key = (class, flow.user);
-        if self.users.get(&key).is_none_or(|counter| counter.present == 0) {
+        if self.users.get(&key).is_none_or(|counter| counter.waiting == 0) {
             let least = self
                 .users
                 .iter()
-                .filter(|((of, _), counter)| *of == class && counter.present > 0)
+                .filter(|((of, _), counter)| *of == class && counter.waiting > 0)
                 .map(|(_, counter)| counter.served)
                 .min_by(f64::total_cmp);
+            let least = least.or_else(|| self.left.get(&class).copied());
             if self.users.len() > KEPT {
-                self.users.retain(|_, counter| counter.present > 0);
+                self.users.retain(|_, counter| counter.waiting > 0);
             }
             let counter = self.users.entry(key).or_default();
             counter.served = counter.served.max(least.unwrap_or_default());
         }
         if let Some(counter) = self.users.get_mut(&key) {
-            counter.present += 1;
+            counter.waiting += 1;
         }
     }
 
-    /// A request has gone, served or not.
+    /// A request waits no longer: a worker has it, or it was given up.
     pub(crate) fn leave(&mut self, class: Class, flow: &Flow) {
         if let Some(counter) = self.users.get_mut(&(class, flow.user)) {
-            counter.present = counter.present.saturating_sub(1);
+            counter.waiting = counter.waiting.saturating_sub(1);
+            if counter.waiting == 0 {
+                self.left.insert(class, counter.served);
+            }
         }
     }
 
