@@ -127,34 +127,33 @@ impl Replays {
         if fresh.is_some() {
             let (this, recording) = (Arc::clone(self), Arc::clone(&recording));
             tokio::spawn(async move {
-                let kept = tokio::select! {
-                    kept = record(&recording, make) => kept,
-                    () = recording.deserted.notified() => false,
+                let ended = tokio::select! {
+                    ended = record(&recording, make) => ended,
+                    () = recording.deserted.notified() => Err(GatewayError::WorkerLost.into()),
                 };
-                if kept {
+                // Before anybody reads the end: whoever asks after that must not find what broke off.
+                if matches!(ended, Ok(true)) {
                     // Again, so that it is weighed with all its pieces.
-                    this.known.insert(key, recording);
+                    this.known.insert(key, Arc::clone(&recording));
                 } else {
                     this.known.invalidate(&key);
                 }
+                recording.progress.send_replace(match ended {
+                    Ok(_) => Progress::Whole,
+                    Err(fault) => Progress::Failed(Box::new(fault)),
+                });
             });
         }
         (reader.response(recording).await, way)
     }
 }
 
-/// Fills the recording; true when it may be kept.
-async fn record<F>(recording: &Recording, make: F) -> bool
+/// Fills the recording up to its end, which the caller tells; true when it may be kept.
+async fn record<F>(recording: &Recording, make: F) -> Result<bool, Fault>
 where
     F: Future<Output = Result<Response, Fault>> + Send,
 {
-    let made = match make.await {
-        Ok(made) => made,
-        Err(fault) => {
-            recording.progress.send_replace(Progress::Failed(Box::new(fault)));
-            return false;
-        }
-    };
+    let made = make.await?;
     let status = made.status();
     let kind = made.headers().get(header::CONTENT_TYPE).cloned();
     *lock(&recording.head) = Some(Head { status, kind });
@@ -170,8 +169,7 @@ where
         lock(&recording.pieces).push(piece);
         recording.progress.send_replace(Progress::Some);
     }
-    recording.progress.send_replace(Progress::Whole);
-    status == StatusCode::OK && !broken && bytes <= MOST_ANSWER
+    Ok(status == StatusCode::OK && !broken && bytes <= MOST_ANSWER)
 }
 
 /// Counts itself among the readers of a recording.
