@@ -281,13 +281,11 @@ impl State {
         worker.credits -= 1;
         worker.tries(&entry.model);
         entry.loaded = worker.begins(&entry.model);
-        let known = worker.remembers(&entry.prefix);
         worker.reads(&entry.prefix);
         entry.worker = Some(worker_id);
         entry.tried.push(worker_id);
         entry.assigned_at = Some(now);
-        // What the worker knows already is not read again and costs nobody else anything.
-        self.shares.charge(entry.class, &entry.flow, (entry.cost.service() - pick::tokens(known)).max(0.0));
+        self.shares.charge(entry.class, &entry.flow, entry.cost.service());
         self.shares.given(entry.class, &entry.flow, now);
         self.shares.leave(entry.class, &entry.flow);
         entry.counted = false;

@@ -18,7 +18,7 @@ use super::worker::WorkerState;
 use super::{Entry, State, WorkerId};
 
 /// Users whose service differs by less than this are equal to the eye of prefix affinity, in tokens.
-const EQUAL: f64 = 512.0;
+const EQUAL: f64 = 256.0;
 /// Of this many times the time of a load at most one is spent loading, on the long run.
 const RESIDENCY: f64 = 6.0;
 /// Work that waits for a model, in loads of it, from which an idle worker loads it at once.
@@ -254,7 +254,7 @@ impl State {
 
 /// Tokens in blocks of a prompt's beginning.
 #[expect(clippy::cast_precision_loss, reason = "a few blocks")]
-pub(super) fn tokens(blocks: usize) -> f64 {
+fn tokens(blocks: usize) -> f64 {
     blocks as f64 * BLOCK_TOKENS
 }
 
