@@ -189,3 +189,18 @@ pub fn warning(code: &str, message: impl Into<String>, place: &str) -> Warning {
 pub fn include_targets(path: &str, text: &str) -> Vec<String> {
     template::targets(path, text)
 }
+
+/// A path within a tree, without `.` and `..`; none leads out of it.
+pub(crate) fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}

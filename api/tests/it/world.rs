@@ -426,7 +426,12 @@ impl World {
 
     /// All tables, as one text for each.
     pub(crate) async fn tables(&self) -> std::collections::BTreeMap<String, Vec<Value>> {
-        testing::dump(&self.store).await.unwrap()
+        let mut tables = testing::dump(&self.store).await.unwrap();
+        // When a key was last used is noted whatever it then may.
+        for key in tables.get_mut("api_keys").into_iter().flatten() {
+            key.as_object_mut().unwrap().remove("last_used_at").unwrap();
+        }
+        tables
     }
 }
 

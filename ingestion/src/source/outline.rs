@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::document::Warning;
 
 use super::{Lesson, Module, summary};
-use crate::parse::{Format, title_of_path, warning};
+use crate::parse::{Format, normal, title_of_path, warning};
 
 /// The tree of these files. `read` yields the text of one.
 pub(super) struct Tree {
@@ -66,20 +66,6 @@ fn from_summary(book: &str, text: &str, paths: &[String]) -> Option<Tree> {
         ));
     }
     Some(Tree { modules, warnings })
-}
-
-fn normal(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            name => parts.push(name),
-        }
-    }
-    parts.join("/")
 }
 
 /// A module for each folder of the first level with documents, in the order of their numbers.

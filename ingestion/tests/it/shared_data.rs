@@ -126,8 +126,6 @@ fn refusal(name: &str) -> Option<(&'static str, &'static str)> {
         "items_1.2/fib.xml" | "items_1.2/fib_str.xml" | "items_1.2/item_no_title.xml" => {
             ("BAD_DOCUMENT", "not well-formed")
         }
-        // Two of its pairs are empty on both sides.
-        "items_1.2/matching_feedback.xml" => ("EMPTY", "an option says nothing"),
         "items_1.2/bank_entry_item.xml" => ("EMPTY", "no question"),
         _ => return None,
     })

@@ -49,7 +49,6 @@ impl State {
         }
         self.counter(entry.class).retried += 1;
         self.shares.enter(entry.class, &entry.flow);
-        entry.counted = true;
         entry.worker = None;
         entry.assigned_at = None;
         self.waiting.insert(id, entry);
@@ -84,14 +83,14 @@ impl State {
         });
         self.shares.charge(entry.class, &entry.flow, counted.service() - entry.cost.service());
         if error.is_none() {
-            self.speeds.measured(&entry.model, entry.class, counted, busy, entry.loaded);
+            self.speeds.measured(&entry.model, entry.class, counted, entry.known, busy, entry.loaded);
         }
         entry.cost = counted;
     }
 
     /// Takes a request that waited out of the count of those who do.
     fn uncount(&mut self, entry: &Entry) {
-        if entry.counted {
+        if entry.assigned_at.is_none() {
             self.shares.leave(entry.class, &entry.flow);
         }
     }
