@@ -9,5 +9,5 @@ trap 'scripts/test-postgres.sh stop >/dev/null 2>&1 || true' EXIT
 cargo build --locked --workspace --bin lyceum
 "$CARGO_TARGET_DIR/debug/lyceum" model pull
 LYCEUM_TEST_KILLS=${LYCEUM_TEST_KILLS:-50} cargo test --locked --workspace --test cli-it kill -- --nocapture
-scripts/gateway-kills.py --binary "$CARGO_TARGET_DIR/debug/lyceum" --kills 200
+scripts/gateway-kills.py --binary "$CARGO_TARGET_DIR/debug/lyceum" --kills 200 --stops 2
 cargo test --workspace --locked --no-fail-fast -- --nocapture
