@@ -287,7 +287,8 @@ impl State {
         entry.tried.push(worker_id);
         entry.assigned_at = Some(now);
         // What the worker has read before is not read again, and takes nothing from anybody.
-        self.shares.charge(entry.class, &entry.flow, entry.cost.service() - f64::from(entry.known));
+        let service = entry.cost.service() - f64::from(entry.known);
+        self.shares.charge(entry.class, &entry.flow, service / entry.share());
         self.shares.given(entry.class, &entry.flow, now);
         self.shares.leave(entry.class, &entry.flow);
         self.running.insert(id, entry);

@@ -244,7 +244,8 @@ impl Stream for Carried {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     self.over = true;
-                    self.gathered.extend_from_slice(Fault::from(error).event(self.style).as_bytes());
+                    let told = Fault::from(error).event(self.style);
+                    self.gathered.extend_from_slice(told.as_bytes());
                 }
                 Poll::Ready(None) => self.over = true,
                 Poll::Pending if self.gathered.is_empty() => return Poll::Pending,

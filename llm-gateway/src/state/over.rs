@@ -81,7 +81,8 @@ impl State {
             prompt: if usage.prompt_tokens == 0 { entry.cost.prompt } else { usage.prompt_tokens },
             output: usage.completion_tokens,
         });
-        self.shares.charge(entry.class, &entry.flow, counted.service() - entry.cost.service());
+        let more = counted.service() - entry.cost.service();
+        self.shares.charge(entry.class, &entry.flow, more / entry.share());
         if error.is_none() {
             self.speeds.measured(&entry.model, entry.class, counted, entry.known, busy, entry.loaded);
         }
@@ -264,6 +265,11 @@ impl State {
 }
 
 impl Entry {
+    /// What a token is divided by: who has a greater share is charged less for it.
+    pub(super) fn share(&self) -> f64 {
+        self.held.as_ref().map_or(1.0, |held| held.share()).max(0.01)
+    }
+
     /// Only where nothing was said, and the request is not at fault.
     fn may_be_tried_again(&self, error: &GatewayError) -> bool {
         let other = matches!(error, GatewayError::Backend(_) | GatewayError::WorkerLost | GatewayError::NoModel { .. });
