@@ -66,7 +66,7 @@ export function page(edition: "1.2" | "2004", title: string): string {
 <p id="place"></p><p id="codes"></p>
 <button onclick="go()">Go on</button><button onclick="pass()">Pass</button>
 <button onclick="odd()">Something odd</button><button onclick="end('suspend','')">Pause</button>
-<button onclick="end('','continue')">Finish and go on</button>
+<button onclick="end('','continue')">Finish and continue</button>
 <script>
 var at = window, api = null;
 while (!(api = at.${name}) && at.parent !== at) at = at.parent;
