@@ -33,6 +33,8 @@ LYCEUM_LOGINS=$(node -e '
   const all = Object.entries(JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")));
   console.log(JSON.stringify(Object.fromEntries(all.map(([name, { password }]) => [name, password]))));
 ' "$folder/data/demo-logins.json")
-export LYCEUM_URL LYCEUM_LOGINS
+LYCEUM_BIN=$lyceum
+LYCEUM_DATA_DIR=$folder/data
+export LYCEUM_URL LYCEUM_LOGINS LYCEUM_BIN LYCEUM_DATA_DIR
 cd web
 npx --no-install playwright test --output "$folder/results"

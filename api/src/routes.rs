@@ -1,5 +1,7 @@
 //! The table of contents: every route, its action, its handler and what it says of itself.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
@@ -9,6 +11,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use domain::policy::Action;
 
 use crate::App;
+use crate::content_origin;
 use crate::doc::{About, about};
 use crate::layer;
 
@@ -37,6 +40,7 @@ mod quota;
 mod recommendation;
 mod review;
 mod rubric;
+mod scorm;
 mod search;
 mod session;
 mod submission;
@@ -101,7 +105,8 @@ impl Routes {
     #[expect(clippy::disallowed_methods, reason = "the two halves of the one table of contents")]
     pub(crate) fn into_router(self, app: &App) -> Router<App> {
         let limit = axum::extract::DefaultBodyLimit::max(crate::model_api::MOST_BYTES);
-        layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean.layer(limit))
+        let all = layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean.layer(limit));
+        all.layer(middleware::from_fn_with_state(Arc::new(app.clone()), content_origin::divert))
     }
 
     pub(crate) fn entries(self) -> Vec<Entry> {
@@ -166,6 +171,13 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/assessments/{id}/submit", A::AttemptTake, about("Submits one's open attempt; again answers the same").one::<assessment::ResultAttributes>(), assessment::submit);
     routes.add(GET, "/api/v1/assessments/{id}/results", A::GradeRead, about("Lists submitted attempts: one's own as released, or everybody's").many::<assessment::ResultAttributes>(), assessment::results);
     routes.add(GET, "/api/v1/questions/{id}/hint", A::AttemptTake, about("Gives the hint that wrong answers and days have unlocked").one::<question::HintAttributes>(), question::hint);
+
+    routes.add(POST, "/api/v1/content/{id}/scorm", A::ScormAttempt, about("Opens the SCORM item of a lesson: begins an attempt or goes on with the open one, and says where it is played").body::<scorm::ScormOpening>().created::<scorm::ScormOpenedAttributes>(), scorm::open);
+    routes.add(POST, "/api/v1/scorm-attempts/{id}/commits", A::ScormAttempt, about("Takes the next batch of what a package set; the same key again answers the same").body::<scorm::ScormBatch>().one::<scorm::ScormOutcomeAttributes>(), scorm::commit);
+    routes.add(POST, "/api/v1/scorm-attempts/{id}/finish", A::ScormAttempt, about("Ends a session that its package did not end; again changes nothing").body::<scorm::ScormLeaving>().one::<scorm::ScormAttemptAttributes>(), scorm::finish);
+    routes.add(GET, "/api/v1/scorm-attempts/{id}", A::ScormTrace, about("Reads an attempt at a SCORM item; its score is the package's own word").one::<scorm::ScormAttemptAttributes>(), scorm::get);
+    routes.add(GET, "/api/v1/scorm-attempts/{id}/trace", A::ScormTrace, about("Reads everything that a package set, and whether replaying it leads to what is stored").one::<scorm::ScormTraceAttributes>(), scorm::trace);
+    routes.add(GET, "/api/v1/courses/{id}/scorm-results", A::GradeRead, about("Lists what came of a course's SCORM packages: one's own, or everybody's").query(course::PAGE_QUERY).many::<scorm::ScormResultAttributes>(), scorm::results);
 
     routes.add(GET, "/api/v1/courses/{id}/recommendations", A::RecommendationsRead, about("What to learn next, each with its reason; figures over the class for those who teach").query(recommendation::QUERY).many::<recommendation::RecommendationAttributes>(), recommendation::next);
     routes.add(GET, "/api/v1/courses/{id}/mastery", A::LearnerAnalytics, about("How well a learner masters each concept").query(recommendation::USER_QUERY).many::<recommendation::MasteryAttributes>(), recommendation::mastery);

@@ -8,11 +8,13 @@ mod gateway;
 mod grade;
 mod learning;
 mod quiz;
+mod scorm;
 
 pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose, WorkerCommand};
 pub(crate) use grade::{AppealCommand, GradeCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 pub(crate) use quiz::QuizCommand;
+pub(crate) use scorm::ScormCommand;
 
 /// A whole school in one binary: courses from real content, a tutor that cites or says no.
 #[derive(Debug, Parser)]
@@ -118,6 +120,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz list --course intro --state draft\n  lyceum quiz approve ID ID\n  lyceum quiz create --course intro --title \"Week 1\" --questions ID,ID --publish\n  lyceum --as ann quiz take QUIZ"
     )]
     Quiz(QuizCommand),
+    /// SCORM packages: what came of them, and what they set
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum scorm results --course safety\n  lyceum scorm trace ATTEMPT\n  lyceum scorm trace ATTEMPT --replay --json"
+    )]
+    Scorm(ScormCommand),
     /// Grading: proposals with evidence, grades that a person sets and releases, calibration, regrade
     #[command(
         subcommand,

@@ -17,6 +17,7 @@ pub(crate) mod key;
 pub(crate) mod model;
 pub(crate) mod quiz;
 pub(crate) mod recommend;
+pub(crate) mod scorm;
 pub(crate) mod search;
 pub(crate) mod serve;
 pub(crate) mod tutor;
@@ -278,6 +279,7 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Review(command) => recommend::review(context, command).await,
         Command::Prerequisite(command) => recommend::prerequisite(context, command).await,
         Command::Quiz(command) => quiz::run(context, command).await,
+        Command::Scorm(command) => scorm::run(context, command).await,
         Command::Grade(command) => grading::run(context, command).await,
         Command::Appeal(command) => appeal::run(context, command).await,
         Command::Gateway(command) => gateway::run(context, command).await,

@@ -16,6 +16,9 @@ use crate::exit::{BAD_CONFIG, Failure, Result};
 pub(crate) struct Config {
     /// Address and port of the API.
     pub(crate) listen: String,
+    /// Where packages are shown, as `https://*.content.example.org`: a host that nobody logs in at, the star stands
+    /// for the attempt; empty is `http://*.localhost` at the port of the API, for browsers on this machine.
+    pub(crate) content_origin: String,
     /// `postgres://...`; empty is SQLite in the data directory.
     pub(crate) database_url: String,
     /// `http://host:6334`; empty is the exact scan over the rows.
@@ -105,6 +108,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            content_origin: String::new(),
             database_url: String::new(),
             qdrant_url: String::new(),
             model_dir: String::new(),
@@ -128,6 +132,7 @@ impl Default for Config {
 
 const VARIABLES: &[&str] = &[
     "listen",
+    "content_origin",
     "database_url",
     "qdrant_url",
     "model_dir",
@@ -163,6 +168,11 @@ impl Config {
             |field: &str, why: &str| Err(Failure::new(BAD_CONFIG, format!("bad configuration: \"{field}\" {why}")));
         if self.listen.parse::<std::net::SocketAddr>().is_err() {
             return bad("listen", "must be an address and a port, such as 127.0.0.1:8080");
+        }
+        if !self.content_origin.is_empty()
+            && let Err(why) = api::check_content_origin(&self.content_origin)
+        {
+            return bad("content_origin", &why);
         }
         if !self.database_url.is_empty() && !self.database_url.starts_with("postgres") {
             return bad("database_url", "must begin with postgres:// or be empty for SQLite");

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, Unpacked};
 pub use outside::Outside;
 
 /// Where a source is.
@@ -153,6 +153,8 @@ pub struct Fetched {
     pub commit: Option<String>,
     /// Documents in reading order.
     pub documents: Vec<FetchedDocument>,
+    /// Every file of a package that is played.
+    pub files: Vec<Unpacked>,
     /// What a reader should know.
     pub warnings: Vec<Warning>,
 }
@@ -179,6 +181,9 @@ impl Fetched {
             for (path, bytes) in &document.includes {
                 hash.update(format!("{path}\n{}\n", sha256(bytes)));
             }
+        }
+        for file in &self.files {
+            hash.update(format!("{}\n{}\n", file.path, file.sha256));
         }
         hex::encode(hash.finalize())
     }

@@ -25,6 +25,7 @@ pub mod job;
 pub mod learning;
 pub mod lesson;
 pub mod model_request;
+pub mod package_file;
 pub mod question;
 pub mod quota;
 pub mod rendition;

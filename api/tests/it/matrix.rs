@@ -97,7 +97,11 @@ fn distances(row: &Row) -> Vec<Distance> {
             vec![Own, Sibling, Other]
         }
         ("/api/v1/assessments/{id}", "published") => vec![Own, Sibling, Other, Public, ForeignPublic],
-        (p, _) if p.starts_with("/api/v1/attempts/") || p.starts_with("/api/v1/submissions/") => {
+        (p, _)
+            if ["attempts", "scorm-attempts", "submissions"]
+                .iter()
+                .any(|one| p.starts_with(&format!("/api/v1/{one}/"))) =>
+        {
             vec![Own, Mate, Sibling, Other]
         }
         (p, _) if p.starts_with("/api/v1/submissions") || p.starts_with("/api/v1/appeals") => {
@@ -166,6 +170,9 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
     }
     let quiz = crate::quizzes::aim(world, (&row.method, &row.path), (role, near), taker, target, mark).await;
     if let Some((path, body)) = quiz {
+        return Aim { distance, path, body, collection };
+    }
+    if let Some((path, body)) = crate::scorm::aim(world, asked, (role, near), taker, target, mark).await {
         return Aim { distance, path, body, collection };
     }
     let path = match (row.method.as_str(), row.path.as_str()) {
@@ -351,7 +358,8 @@ fn reaches(code: &str, role: &str, row: &Row, aim: &Aim) -> bool {
     }
     let people = ["users", "enrollments", "submissions"]
         .iter()
-        .any(|kind| row.path.starts_with(&format!("/api/v1/{kind}/{{id}}")));
+        .any(|kind| row.path.starts_with(&format!("/api/v1/{kind}/{{id}}")))
+        || row.method == Method::GET && row.path.starts_with("/api/v1/scorm-attempts/{id}");
     match code {
         "G" => true,
         "I" => near,

@@ -10,13 +10,17 @@ use serde_json::{Value, json};
 use store::blob::Content;
 use store::queue::{Completion, JobError};
 use store::sql::document::NewDocument;
+use store::sql::package_file::PackageFile;
 use store::{blob, sql};
 
 use super::run::{CHECKPOINT_CHUNKS, CHECKPOINT_SECONDS, Outcomes, Run, partly_read};
 use super::{Parts, Request};
+use crate::sandbox::Unpacked;
 use crate::source::{self, Bytes, Fetched, FetchedDocument, Outside};
 
 const SCRATCH: &str = "ingest-";
+/// Files of a package that are noted together.
+const CHECKPOINT_FILES: usize = 64;
 
 /// A private folder for a clone or an unpacking; it goes with its value.
 pub(super) fn scratch(parts: &Parts) -> Result<tempfile::TempDir, Failure> {
@@ -84,6 +88,7 @@ impl Run<'_> {
         }
         let version = self.version_for(&fetched, &fingerprint).await?;
         self.keep(version, &fetched).await?;
+        self.keep_files(version, &fetched.files).await?;
         let (institution, id, warnings) = (
             self.ingestion.institution_id,
             self.ingestion.id,
@@ -247,6 +252,32 @@ impl Run<'_> {
                     .await?;
                 since = std::time::Instant::now();
             }
+        }
+        Ok(())
+    }
+
+    /// The files of a package into blobs and rows, some at a time; what a killed try kept stays.
+    async fn keep_files(&self, version: VersionId, files: &[Unpacked]) -> Outcomes<()> {
+        let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
+        let total = i64::try_from(files.len()).unwrap_or(i64::MAX);
+        let mut done = 0;
+        for some in files.chunks(CHECKPOINT_FILES) {
+            self.check_stopping()?;
+            let mut rows = Vec::with_capacity(some.len());
+            for file in some {
+                let content = Content::from(file.bytes.clone());
+                self.blob(institution, &file.sha256, content, "application/octet-stream").await?;
+                rows.push(PackageFile { path: file.path.clone(), blob_sha256: file.sha256.clone() });
+            }
+            done += i64::try_from(rows.len()).unwrap_or_default();
+            self.lease
+                .checkpoint(move |tx| {
+                    Box::pin(async move {
+                        sql::package_file::insert(tx, institution, version, &rows).await?;
+                        sql::ingestion::progress(tx, institution, id, Stage::Fetch, done, total).await
+                    })
+                })
+                .await?;
         }
         Ok(())
     }

@@ -194,7 +194,7 @@ pub(super) fn collect(
         ));
     }
     let outline = Outline { title: title.to_owned(), modules, failures, import: None, questions: Vec::new() };
-    Ok(Fetched { outline, commit, documents, warnings })
+    Ok(Fetched { outline, commit, documents, files: Vec::new(), warnings })
 }
 
 /// The files that a Markdown text includes, and those that they include.

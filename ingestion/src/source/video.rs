@@ -154,7 +154,7 @@ fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
         import: None,
         questions: Vec::new(),
     };
-    Ok(Fetched { outline, commit: None, documents: vec![document], warnings })
+    Ok(Fetched { outline, commit: None, documents: vec![document], files: Vec::new(), warnings })
 }
 
 /// The language that a caption file's name tells: `talk.en.vtt`, `talk.pt-BR.srt`.

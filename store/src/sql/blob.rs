@@ -11,8 +11,12 @@ use crate::error::Result;
 use crate::sql::job::micros;
 
 /// Every column that names a blob by its hash: what keeps it from being collected.
-pub(crate) const REFERENCES: &[(&str, &str)] =
-    &[("documents", "blob_sha256"), ("document_blobs", "blob_sha256"), ("rendition_files", "blob_sha256")];
+pub(crate) const REFERENCES: &[(&str, &str)] = &[
+    ("documents", "blob_sha256"),
+    ("document_blobs", "blob_sha256"),
+    ("rendition_files", "blob_sha256"),
+    ("package_files", "blob_sha256"),
+];
 
 /// Notes a stored blob, and yields the one that holds this content: an older one stays and is made young again.
 ///

@@ -236,6 +236,7 @@ async fn clear(tx: &mut Tx, institution: InstitutionId, version: VersionId) -> R
     for sql in [
         "DELETE FROM document_blobs WHERE institution_id = $1
            AND document_id IN (SELECT id FROM documents WHERE institution_id = $1 AND version_id = $2)",
+        "DELETE FROM package_files WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM embeddings WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM chunks WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM documents WHERE institution_id = $1 AND version_id = $2",

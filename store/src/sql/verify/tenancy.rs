@@ -49,6 +49,7 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("document_blobs", "document_id"),
     ("renditions", "recording_sha256"),
     ("rendition_files", "name"),
+    ("package_files", "path"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -119,6 +120,7 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("scorm_attempts", "user_id", "users", "id"),
     ("scorm_commits", "attempt_id", "scorm_attempts", "id"),
     ("document_blobs", "document_id", "documents", "id"),
+    ("package_files", "version_id", "source_versions", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {

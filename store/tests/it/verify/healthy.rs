@@ -19,9 +19,10 @@ use store::sql::embedding::NewEmbedding;
 use store::sql::event::{self, NewEvent};
 use store::sql::idempotency::{self, Receipt};
 use store::sql::job::{self, Claim, Failed};
+use store::sql::package_file::PackageFile;
 use store::sql::rendition::{File, Kind};
 use store::sql::version::{NewLesson, NewModule};
-use store::sql::{audit, chunk, document, embedding, ingestion, rendition, source, version};
+use store::sql::{audit, chunk, document, embedding, ingestion, package_file, rendition, source, version};
 use store::testing::execute;
 use store::{Store, Tx};
 
@@ -161,6 +162,7 @@ pub(super) async fn plant(store: &Store, slug: &'static str) -> Healthy {
     gateway::requests(store, institution, user).await;
     scorm::attempt(store, institution, course, source, other_user).await;
     recording(store, &healthy).await;
+    packaged(store, &healthy).await;
     jobs(store, institution).await;
     settle(store).await;
     healthy
@@ -191,6 +193,19 @@ async fn recording(store: &Store, school: &Healthy) {
         .write(move |tx| {
             Box::pin(async move { rendition::put(tx, institution, &spoken, Kind::Hls, &json!({}), &[file]).await })
         })
+        .await
+        .unwrap();
+}
+
+/// A file of a package.
+async fn packaged(store: &Store, school: &Healthy) {
+    let blobs = LocalBlobs::new(&store.options().data_dir);
+    let (institution, version) = (school.institution, school.version);
+    let bytes = format!("start {institution}").into_bytes();
+    let blob = store::blob::keep(store, &blobs, institution, bytes, "text/html").await.unwrap();
+    let file = PackageFile { path: "Start.html".into(), blob_sha256: blob.sha256 };
+    store
+        .write(move |tx| Box::pin(async move { package_file::insert(tx, institution, version, &[file]).await }))
         .await
         .unwrap();
 }

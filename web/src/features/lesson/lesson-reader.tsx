@@ -55,6 +55,15 @@ export function LessonReader({ course, lesson, at }: Props) {
       {attributes && (kind === "video" || kind === "transcript") && source.data !== undefined ? (
         <Recording lesson={lesson} captions={source.data} shown={kind === "video"} at={at} />
       ) : null}
+      {attributes && kind === "scorm" ? (
+        <p className="package-open">
+          {/* A page of its own: only that one may frame the origin of packages. */}
+          <Link className="button main" to={`/courses/${course}/lessons/${lesson}/package`} reloadDocument>
+            Open the package
+          </Link>{" "}
+          <span className="quiet">It keeps your place and tells your score. Below is what its pages say.</span>
+        </p>
+      ) : null}
       {attributes && !["markdown", "video", "transcript"].includes(kind ?? "") ? (
         <Passages passages={attributes.passages} kind={kind} lesson={lesson} at={at} />
       ) : null}
