@@ -88,7 +88,9 @@ fn limits_table(all: &[Quota]) -> String {
     }
     let mut table = Table::new();
     let names = Limit::ALL.map(|limit| limit.as_str().replace('_', " / "));
-    table.load_preset(NOTHING).set_header(["scope".to_owned(), "id".to_owned()].into_iter().chain(names).chain(["share %".to_owned()]));
+    table
+        .load_preset(NOTHING)
+        .set_header(["scope".to_owned(), "id".to_owned()].into_iter().chain(names).chain(["share %".to_owned()]));
     for one in all {
         let id = if one.scope_id == DEFAULT_ID { "each without its own".to_owned() } else { one.scope_id.clone() };
         let figures =
