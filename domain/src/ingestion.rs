@@ -29,11 +29,13 @@ pub enum SourceKind {
     /// A page that shows a recording, on a host that the administrator lists.
     #[serde(rename = "video-page")]
     VideoPage,
+    /// A page of the web, or a site within limits.
+    Web,
 }
 
 impl SourceKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Dir,
         Self::Git,
         Self::Scorm,
@@ -45,6 +47,7 @@ impl SourceKind {
         Self::Cmi5,
         Self::Youtube,
         Self::VideoPage,
+        Self::Web,
     ];
 
     /// The spelling used in rows and on the command line.
@@ -62,6 +65,7 @@ impl SourceKind {
             Self::Cmi5 => "cmi5",
             Self::Youtube => "youtube",
             Self::VideoPage => "video-page",
+            Self::Web => "web",
         }
     }
 
@@ -210,6 +214,16 @@ pub mod failure {
     pub const PROGRAM_TOO_OLD: &str = "PROGRAM_TOO_OLD";
     /// The source did not answer within its time.
     pub const TOO_SLOW: &str = "TOO_SLOW";
+    /// The address leads into a private network.
+    pub const PRIVATE_ADDRESS: &str = "PRIVATE_ADDRESS";
+    /// The address redirects again and again, or away from its site.
+    pub const TOO_MANY_REDIRECTS: &str = "TOO_MANY_REDIRECTS";
+    /// The site asks robots not to read the page.
+    pub const ROBOTS_DISALLOWED: &str = "ROBOTS_DISALLOWED";
+    /// The address answers with something that is no page.
+    pub const NOT_HTML: &str = "NOT_HTML";
+    /// The site answers with an error.
+    pub const SITE_ERROR: &str = "SITE_ERROR";
     /// A git repository could not be read.
     pub const GIT_FAILED: &str = "GIT_FAILED";
     /// The source is larger than the limits allow.
@@ -226,6 +240,12 @@ pub mod failure {
     pub const TRANSCODE_FAILED: &str = "TRANSCODE_FAILED";
     /// No model could write a recording down.
     pub const TRANSCRIPTION_FAILED: &str = "TRANSCRIPTION_FAILED";
+    /// A person paused the run.
+    pub const PAUSED: &str = "PAUSED";
+    /// The disk is full, or would be.
+    pub const DISK_FULL: &str = "DISK_FULL";
+    /// The institution would store more bytes than it may.
+    pub const STORAGE_QUOTA: &str = "STORAGE_QUOTA";
     /// Cancelled by a person.
     pub const CANCELLED: &str = "CANCELLED";
     /// A defect.
