@@ -1,5 +1,8 @@
 //! Ingestion: kinds of source, stages, typed outcomes and failures.
 
+pub mod estimate;
+pub mod schedule;
+
 use serde::{Deserialize, Serialize};
 
 /// Where content comes from.
@@ -76,6 +79,31 @@ impl SourceKind {
     }
 }
 
+/// How much of a web site is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Crawl {
+    /// The pages that the first one links to as well.
+    pub site: bool,
+    /// Most pages.
+    pub max_pages: usize,
+    /// Most links between the first page and the last.
+    pub depth: usize,
+}
+
+impl Crawl {
+    /// The most pages that may be asked for.
+    pub const MOST_PAGES: usize = 1_000;
+    /// The deepest that may be asked for.
+    pub const DEEPEST: usize = 10;
+}
+
+impl Default for Crawl {
+    fn default() -> Self {
+        Self { site: false, max_pages: 50, depth: 3 }
+    }
+}
+
 /// The stages of an ingestion, in order; each is one checkpointed, idempotent job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -109,6 +137,25 @@ impl Stage {
             Self::Index => "index",
             Self::Transcode => "transcode",
         }
+    }
+
+    /// The kind of its job.
+    #[must_use]
+    pub fn job(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch_source",
+            Self::Chunk => "chunk_documents",
+            Self::Publish => "publish_version",
+            Self::Embed => "embed_chunks",
+            Self::Index => "index_version",
+            Self::Transcode => "transcode_media",
+        }
+    }
+
+    /// The key of its job in a run: there is one job of a stage in each.
+    #[must_use]
+    pub fn job_key(self, run: crate::IngestionId) -> String {
+        format!("{run}/{}", self.as_str())
     }
 
     /// The stage after this one.
