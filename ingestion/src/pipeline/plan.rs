@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::document::Warning;
 use domain::ingestion::estimate::{ASSUMED, Estimate, Rates, Work};
-use domain::ingestion::{Failure, Stage};
+use domain::ingestion::{Failure, SourceKind, Stage};
 use domain::policy::Actor;
 use domain::{CourseId, Error, ErrorKind, InstitutionId};
 use serde::Serialize;
@@ -14,7 +14,6 @@ use store::{Tx, sql};
 use super::room::{self, Disk};
 use super::{Pipeline, fetch, speech};
 use crate::source::{self, Fetched, FetchedDocument, Module, Place};
-use domain::ingestion::SourceKind;
 
 /// What an ingestion would bring, read without writing anything.
 #[derive(Debug, Clone, PartialEq, Serialize)]

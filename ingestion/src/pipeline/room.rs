@@ -36,7 +36,7 @@ pub struct Disk {
 pub(super) fn disk(parts: &Parts, needed: u64) -> Disk {
     let free = nix::sys::statvfs::statvfs(&parts.store.options().data_dir)
         .ok()
-        .map(|state| u64::from(state.blocks_available()).saturating_mul(u64::from(state.fragment_size())));
+        .map(|state| state.blocks_available().saturating_mul(state.fragment_size()));
     let reserve = parts.disk_reserve;
     Disk { needed, free, reserve, enough: free.is_none_or(|free| free >= needed.saturating_add(reserve)) }
 }

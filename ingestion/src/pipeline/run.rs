@@ -50,6 +50,10 @@ pub(super) async fn bury(parts: &Parts, run: &Ingestion) -> store::Result<()> {
                 if !matches!(job.state, JobState::Dead | JobState::Cancelled) {
                     return Ok(());
                 }
+                // The job of a held run is called off, and the run is not over.
+                if sql::ingestion::get(tx, institution, id).await?.is_none_or(|run| run.held.is_some()) {
+                    return Ok(());
+                }
                 let failure = if job.state == JobState::Cancelled {
                     Failure::new(failure::CANCELLED, "the ingestion was called off; run it again to go on")
                 } else {

@@ -114,7 +114,7 @@ impl Reader {
         let mut seen: HashSet<String> = HashSet::from([self.start.to_string()]);
         let mut kept: HashSet<String> = HashSet::new();
         let (mut documents, mut lessons, mut failures, mut warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut bytes, mut closed, mut tried) = (0, 0, 0);
+        let (mut bytes, mut closed, mut tried) = (0_usize, 0_usize, 0_usize);
         while let Some((url, depth)) = waiting.pop_front() {
             if documents.len() >= self.crawl.max_pages {
                 let message = format!("{} more addresses were found; raise --max-pages to read them", waiting.len() + 1);
@@ -123,7 +123,7 @@ impl Reader {
             }
             if self.began.elapsed() > self.whole || bytes > MOST_BYTES || tried > Crawl::MOST_PAGES * 2 {
                 let message = "the site took too long or is too large; the pages read so far are kept";
-                warnings.push(warning("SITE_CUT", message.into(), self.start.as_str()));
+                warnings.push(warning("SITE_CUT", message, self.start.as_str()));
                 break;
             }
             if tried > 0 {
@@ -206,7 +206,7 @@ impl Reader {
             let answer = self.client.once(url.as_str(), &known.unwrap_or_default()).await?;
             if let Some(next) = &answer.redirect {
                 if !self.own(next) {
-                    let message = format!("\"{url}\" leads away from its site; give the address that it ends at");
+                    let message = format!("\"{url}\" leads to another site, \"{next}\"; give that address if you want it");
                     return Err(Failure::new(failure::TOO_MANY_REDIRECTS, message));
                 }
                 url = next.clone();

@@ -315,7 +315,10 @@ fn uploads_are_there(request: &Value) -> bool {
 }
 
 /// The speeds that this institution has seen.
-pub(crate) async fn rates(tx: &mut Tx, institution: InstitutionId) -> store::Result<Rates> {
+///
+/// # Errors
+/// The database refuses, or a row is damaged.
+pub async fn rates(tx: &mut Tx, institution: InstitutionId) -> store::Result<Rates> {
     let mut rates = Rates::default();
     for past in control::past(tx, institution).await? {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -328,8 +328,8 @@ pub async fn finish(
                chunks = (SELECT COUNT(*) FROM chunks k WHERE k.version_id = ingestions.version_id),
                modules = (SELECT COUNT(*) FROM modules m JOIN sources s ON s.id = m.source_id
                  WHERE m.source_id = ingestions.source_id AND s.current_version_id = ingestions.version_id
-                   AND NOT EXISTS (SELECT 1 FROM lessons g WHERE g.module_id = m.id AND g.gone_at IS NOT NULL
-                     AND NOT EXISTS (SELECT 1 FROM lessons o WHERE o.module_id = m.id AND o.gone_at IS NULL))),
+                   AND (EXISTS (SELECT 1 FROM lessons o WHERE o.module_id = m.id AND o.gone_at IS NULL)
+                   OR NOT EXISTS (SELECT 1 FROM lessons o WHERE o.module_id = m.id))),
                lessons = (SELECT COUNT(*) FROM lessons l JOIN modules m ON m.id = l.module_id JOIN sources s ON s.id = m.source_id
                  WHERE m.source_id = ingestions.source_id AND s.current_version_id = ingestions.version_id
                    AND l.gone_at IS NULL)

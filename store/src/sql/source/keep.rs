@@ -115,7 +115,9 @@ pub async fn counts(tx: &mut Tx, institution: InstitutionId, id: SourceId) -> Re
     let row = tx
         .row(
             "SELECT
-               (SELECT COUNT(*) FROM modules m WHERE m.institution_id = $1 AND m.source_id = s.id) AS modules,
+               (SELECT COUNT(*) FROM modules m WHERE m.institution_id = $1 AND m.source_id = s.id
+                 AND (EXISTS (SELECT 1 FROM lessons o WHERE o.module_id = m.id AND o.gone_at IS NULL)
+                   OR NOT EXISTS (SELECT 1 FROM lessons o WHERE o.module_id = m.id))) AS modules,
                (SELECT COUNT(*) FROM lessons l JOIN modules m ON m.id = l.module_id
                  WHERE l.institution_id = $1 AND m.source_id = s.id AND l.gone_at IS NULL) AS lessons,
                (SELECT COUNT(*) FROM documents d WHERE d.version_id = s.current_version_id AND d.state = 'chunked') AS documents,

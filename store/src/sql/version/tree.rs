@@ -94,7 +94,9 @@ pub(super) async fn take_down(
     let places = tx
         .row(
             "SELECT MIN(position) AS first, MAX(position) AS last FROM modules
-             WHERE institution_id = $1 AND course_id = $2 AND source_id = $3",
+             WHERE institution_id = $1 AND course_id = $2 AND source_id = $3
+               AND (EXISTS (SELECT 1 FROM lessons l WHERE l.module_id = modules.id AND l.gone_at IS NULL)
+                 OR NOT EXISTS (SELECT 1 FROM lessons l WHERE l.module_id = modules.id))",
             args![institution, course, source],
         )
         .await?
