@@ -223,8 +223,14 @@ impl Pipeline {
         self.parts.school.ingestion().list(actor, course.id).await?;
         let origin = canonical(request.kind, &request.origin);
         let captions = request.captions.map(|path| PathBuf::from(real(&path.to_string_lossy())));
-        let place =
-            Place { origin: origin.clone(), name: None, captions, local: request.local, rights: request.rights, crawl: request.crawl };
+        let place = Place {
+            origin: origin.clone(),
+            name: None,
+            captions,
+            local: request.local,
+            rights: request.rights,
+            crawl: request.crawl,
+        };
         let request = Request { kind: request.kind, place, uploads: Vec::new() };
         self.begin(course.institution_id, course.id, &origin, request, actor.user_id).await
     }

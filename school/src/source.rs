@@ -1,7 +1,7 @@
 //! Sources of a course: what they brought, fetching them again, schedules, removal, and what may be stored.
 
-use domain::ingestion::schedule::Schedule;
 use domain::ingestion::Stage;
+use domain::ingestion::schedule::Schedule;
 use domain::policy::{Action, Actor};
 use domain::question::State;
 use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, Micros, SourceId};
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use store::sql::event::NewEvent;
 use store::sql::ingestion::Ingestion;
 use store::sql::institution::{IngestLimits, Owned};
-use store::sql::source::keep::{self, Counts, Gone};
 use store::sql::source::Source;
+use store::sql::source::keep::{self, Counts, Gone};
 use store::{Tx, sql};
 
 use crate::ingestion::control;

@@ -139,9 +139,9 @@ pub(super) struct ListQuery {
 
 pub(super) fn attributes(status: &Status) -> IngestionAttributes {
     let one = &status.run;
-    let waiting = status.waiting.as_ref().map(|waiting| {
-        json!({ "code": waiting.code, "message": waiting.message, "until": waiting.until.map(rfc3339) })
-    });
+    let waiting = status.waiting.as_ref().map(
+        |waiting| json!({ "code": waiting.code, "message": waiting.message, "until": waiting.until.map(rfc3339) }),
+    );
     let failed = status
         .failed
         .iter()
@@ -206,11 +206,7 @@ fn asked(new: NewIngestion) -> Result<school::ingestion::NewIngestion, Error> {
     Ok(school::ingestion::NewIngestion { course, kind, location: Location::Url(new.url), crawl })
 }
 
-pub(super) async fn plan(
-    State(app): State<App>,
-    caller: Caller,
-    Json(new): Json<NewIngestion>,
-) -> ApiResult<Response> {
+pub(super) async fn plan(State(app): State<App>, caller: Caller, Json(new): Json<NewIngestion>) -> ApiResult<Response> {
     let plan = app.ports.school.ingestion().plan(&caller.actor, asked(new)?).await?;
     let id = plan.get("fingerprint").and_then(Value::as_str).unwrap_or_default().to_owned();
     let attributes: PlanAttributes = serde_json::from_value(plan)
@@ -262,7 +258,9 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
             .and_then(|course| Ok((course, kind_of(form.kind.as_deref().unwrap_or_default())?)));
         let location = Location::Upload { path, name, captions: form.captions };
         match parsed {
-            Ok((course, kind)) => (school::ingestion::NewIngestion { course, kind, location, crawl: Crawl::default() }, folder),
+            Ok((course, kind)) => {
+                (school::ingestion::NewIngestion { course, kind, location, crawl: Crawl::default() }, folder)
+            }
             Err(error) => {
                 if let Some(folder) = folder {
                     upload::discard(&folder).await;

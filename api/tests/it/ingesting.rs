@@ -128,7 +128,8 @@ store::both_databases!(a_run_is_paused_resumed_cancelled_and_retried_with_typed_
 store::both_databases!(a_source_is_scheduled_and_removed_over_http, |store| async move {
     let world = World::new(store.clone()).await;
     let course = world.places["own"].course;
-    let listed = world.call(Some(&world.tokens["IA"]), Method::GET, &format!("/api/v1/sources?course={course}"), None).await;
+    let listed =
+        world.call(Some(&world.tokens["IA"]), Method::GET, &format!("/api/v1/sources?course={course}"), None).await;
     let id = listed.json()["data"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/sources/{id}");
     let refused = ask(&world, Method::PUT, &format!("{path}/schedule"), Some(json!({ "cron": "* * * * *" }))).await;

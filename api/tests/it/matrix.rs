@@ -93,7 +93,12 @@ fn distances(row: &Row) -> Vec<Distance> {
         (p, _) if p.starts_with("/api/v1/users/{id}") || p.starts_with("/api/v1/enrollments/") => {
             vec![Own, Mate, Sibling, Other]
         }
-        (p, _) if p.contains("/courses/{id}") || p.contains("/content/") || p.contains("ingestions") || p.contains("/sources") => {
+        (p, _)
+            if p.contains("/courses/{id}")
+                || p.contains("/content/")
+                || p.contains("ingestions")
+                || p.contains("/sources") =>
+        {
             vec![Own, Sibling, Other]
         }
         ("/api/v1/assessments/{id}", "published") => vec![Own, Sibling, Other, Public, ForeignPublic],

@@ -26,7 +26,9 @@ pub(crate) async fn run(context: &Context<'_>, command: &SourceCommand) -> Resul
             let id = id.parse()?;
             if context.cli.dry_run {
                 let card = sources.get(&actor, id).await?;
-                context.out.result(&as_json(&card), |_| format!("source {id} would be fetched again\n{}", shown(&card)));
+                context
+                    .out
+                    .result(&as_json(&card), |_| format!("source {id} would be fetched again\n{}", shown(&card)));
                 return Ok(OK);
             }
             let run = sources.refresh(&actor, id).await?;
@@ -71,7 +73,10 @@ pub(crate) async fn run(context: &Context<'_>, command: &SourceCommand) -> Resul
             let set = sources.schedule(&actor, id, cron.clone()).await?;
             context.out.result(&set, |set| match (&set.cron, set.next_at) {
                 (Some(cron), Some(next)) => {
-                    format!("source {id} is fetched again at \"{cron}\" UTC while the server runs; next on {} UTC", day(next))
+                    format!(
+                        "source {id} is fetched again at \"{cron}\" UTC while the server runs; next on {} UTC",
+                        day(next)
+                    )
                 }
                 _ => format!("source {id} is no longer fetched by itself"),
             });

@@ -12,7 +12,8 @@ use crate::support::School;
 fn pages(folder: &Path, count: usize) {
     std::fs::create_dir_all(folder).unwrap();
     for n in 0..count {
-        let parts: String = (0..6).map(|m| format!("## Part {m}\n\nSentence {n} and {m} is about sails.\n\n")).collect();
+        let parts: String =
+            (0..6).map(|m| format!("## Part {m}\n\nSentence {n} and {m} is about sails.\n\n")).collect();
         std::fs::write(folder.join(format!("{n:03}.md")), format!("# Page {n}\n\n{parts}")).unwrap();
     }
 }
@@ -152,7 +153,10 @@ fn a_disk_that_fills_up_ends_typed_and_the_run_goes_on_after_space_is_made() {
         }
         std::fs::remove_file(&filler).unwrap();
         let report = json(&school, &["ingest", "dir", path, "--course", "sailing"], &variables, 0).0;
-        assert_eq!((&report["outcome"], &report["lessons"], &report["chunks"]), (&"succeeded".into(), &150.into(), &900.into()));
+        assert_eq!(
+            (&report["outcome"], &report["lessons"], &report["chunks"]),
+            (&"succeeded".into(), &150.into(), &900.into())
+        );
         assert_eq!(json(&school, &["verify"], &variables, 0).0["clean"], true);
     }
     println!("{met} of {rounds} runs met a full disk, exits {codes:?}; all went on to a clean school");

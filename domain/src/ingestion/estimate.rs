@@ -116,7 +116,8 @@ impl Rates {
             seconds += some;
             assumed |= !measured && some > 0.0;
         }
-        let basis = if assumed || self.runs == 0 { ASSUMED.into() } else { format!("measured over {} runs", self.runs) };
+        let basis =
+            if assumed || self.runs == 0 { ASSUMED.into() } else { format!("measured over {} runs", self.runs) };
         Estimate { seconds, basis }
     }
 }

@@ -103,7 +103,8 @@ fn date(day: i64) -> (i64, i64) {
 
 /// The set of a field, a bit for each value.
 fn field(name: &str, text: &str, least: u32, most: u32, names: &[&str], first: u32) -> Result<u64, String> {
-    let wrong = || format!("\"{text}\" is no {name}: a number from {least} to {most}, a range, a step or a list of them");
+    let wrong =
+        || format!("\"{text}\" is no {name}: a number from {least} to {most}, a range, a step or a list of them");
     let value = |text: &str| -> Result<u32, String> {
         let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
         let number = match named {

@@ -140,7 +140,12 @@ impl Pipeline {
         };
         let bytes: u64 = fetched.documents.iter().map(FetchedDocument::size_with_media).sum();
         let new_bytes = if changes.nothing { 0 } else { room::missing(&self.parts, institution, &fetched).await? };
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate"
+        )]
         let needed = if changes.nothing { 0 } else { rates.disk(new_bytes as f64, passages) as u64 };
         let mut estimate = rates.all(todo.iter().copied(), &work);
         if fetched.documents.iter().any(|document| document.media.is_some()) && estimate.basis != ASSUMED {
@@ -186,7 +191,11 @@ async fn known(
     Ok((Some((version, documents)), rates))
 }
 
-fn compare(fetched: &Fetched, published: Option<&(sql::version::Version, Vec<Document>)>, fingerprint: &str) -> Changes {
+fn compare(
+    fetched: &Fetched,
+    published: Option<&(sql::version::Version, Vec<Document>)>,
+    fingerprint: &str,
+) -> Changes {
     let Some((version, documents)) = published else {
         return Changes { new: fetched.documents.len(), ..Changes::default() };
     };

@@ -33,7 +33,8 @@ impl Run<'_> {
     /// What can be taken over at all.
     pub(super) async fn earlier(&self) -> Outcomes<Earlier> {
         let (institution, source) = (self.ingestion.institution_id, self.ingestion.source_id);
-        let found = self.parts.store.read(|tx| Box::pin(async move { published(tx, institution, source).await })).await?;
+        let found =
+            self.parts.store.read(|tx| Box::pin(async move { published(tx, institution, source).await })).await?;
         let Some((version, documents)) = found else { return Ok(Earlier::default()) };
         let parsers = version.outline.get(PARSED_BY).and_then(Value::as_u64);
         let Ok(outline) = serde_json::from_value::<Outline>(version.outline.clone()) else {
@@ -70,11 +71,8 @@ impl Run<'_> {
             .store
             .read(|tx| Box::pin(async move { sql::chunk::of_document(tx, institution, id).await }))
             .await?;
-        let notes: Notes = old
-            .extra
-            .get("notes")
-            .and_then(|notes| serde_json::from_value(notes.clone()).ok())
-            .unwrap_or_default();
+        let notes: Notes =
+            old.extra.get("notes").and_then(|notes| serde_json::from_value(notes.clone()).ok()).unwrap_or_default();
         Ok(Some(Read {
             title: old.title.clone(),
             warnings: old.warnings.clone(),

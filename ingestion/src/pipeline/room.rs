@@ -189,7 +189,12 @@ impl Run<'_> {
             );
             return Err(Failure::new(failure::STORAGE_QUOTA, message).into());
         }
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an estimate"
+        )]
         let disk = disk(self.parts, rates.disk(new as f64, rates.chunks(text as f64)) as u64);
         if !disk.enough {
             return Err(Trouble::Held(full(self.parts, &disk)));

@@ -117,7 +117,8 @@ impl Reader {
         let (mut bytes, mut closed, mut tried) = (0_usize, 0_usize, 0_usize);
         while let Some((url, depth)) = waiting.pop_front() {
             if documents.len() >= self.crawl.max_pages {
-                let message = format!("{} more addresses were found; raise --max-pages to read them", waiting.len() + 1);
+                let message =
+                    format!("{} more addresses were found; raise --max-pages to read them", waiting.len() + 1);
                 warnings.push(warning("PAGES_LEFT", message, self.start.as_str()));
                 break;
             }
@@ -197,16 +198,16 @@ impl Reader {
                 let message = format!("the site asks robots not to read \"{url}\"; ask its owner for the text");
                 return Err(Failure::new(failure::ROBOTS_DISALLOWED, message));
             }
-            let file = self.cache.as_ref().map(|folder| folder.join(format!("{}.json", sha256(url.as_str().as_bytes()))));
+            let file =
+                self.cache.as_ref().map(|folder| folder.join(format!("{}.json", sha256(url.as_str().as_bytes()))));
             let kept = file.as_ref().and_then(|file| kept(file)).filter(|kept| kept.url == url.as_str());
-            let known = kept.as_ref().map(|kept| Known {
-                etag: kept.etag.clone(),
-                last_modified: kept.last_modified.clone(),
-            });
+            let known =
+                kept.as_ref().map(|kept| Known { etag: kept.etag.clone(), last_modified: kept.last_modified.clone() });
             let answer = self.client.once(url.as_str(), &known.unwrap_or_default()).await?;
             if let Some(next) = &answer.redirect {
                 if !self.own(next) {
-                    let message = format!("\"{url}\" leads to another site, \"{next}\"; give that address if you want it");
+                    let message =
+                        format!("\"{url}\" leads to another site, \"{next}\"; give that address if you want it");
                     return Err(Failure::new(failure::TOO_MANY_REDIRECTS, message));
                 }
                 url = next.clone();

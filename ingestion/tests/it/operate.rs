@@ -114,7 +114,13 @@ both_databases!(a_retry_redoes_only_what_failed, |store| async move {
         report.stages.iter().map(|stage| (stage.name.as_str(), stage.outcome.as_str())).collect();
     assert_eq!(
         outcomes,
-        [("fetch", "skipped"), ("chunk", "skipped"), ("publish", "skipped"), ("embed", "succeeded"), ("index", "succeeded")]
+        [
+            ("fetch", "skipped"),
+            ("chunk", "skipped"),
+            ("publish", "skipped"),
+            ("embed", "succeeded"),
+            ("index", "succeeded")
+        ]
     );
 
     // A document that cannot be read is looked at again; the others are taken over, not parsed or embedded again.

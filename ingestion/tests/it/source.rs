@@ -9,7 +9,14 @@ use ingestion::source::{Fetched, Place, SOURCES, of};
 use crate::testkit::{sandbox, zipped};
 
 fn place(path: &Path) -> Place {
-    Place { origin: path.display().to_string(), name: None, captions: None, local: true, rights: false, crawl: Default::default() }
+    Place {
+        origin: path.display().to_string(),
+        name: None,
+        captions: None,
+        local: true,
+        rights: false,
+        crawl: Default::default(),
+    }
 }
 
 async fn fetch(kind: SourceKind, place: &Place) -> Result<Fetched, Failure> {
@@ -125,7 +132,9 @@ pub(crate) fn example(kind: SourceKind, folder: &Path) -> PathBuf {
             write(folder, "v.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHello.\n");
             write(folder, "v.mp4", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom")
         }
-        SourceKind::Youtube | SourceKind::VideoPage | SourceKind::Web => unreachable!("addresses have a suite of their own"),
+        SourceKind::Youtube | SourceKind::VideoPage | SourceKind::Web => {
+            unreachable!("addresses have a suite of their own")
+        }
     }
 }
 
@@ -285,7 +294,14 @@ async fn strange_addresses_run_nothing() {
     ];
     assert_eq!(addresses.len(), 25);
     for address in &addresses {
-        let place = Place { origin: address.clone(), name: None, captions: None, local: true, rights: false, crawl: Default::default() };
+        let place = Place {
+            origin: address.clone(),
+            name: None,
+            captions: None,
+            local: true,
+            rights: false,
+            crawl: Default::default(),
+        };
         let failure = fetch(SourceKind::Git, &place).await.unwrap_err();
         assert_eq!(failure.code, "GIT_FAILED", "{address}: {failure}");
     }

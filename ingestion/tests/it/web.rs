@@ -40,14 +40,19 @@ impl Site {
                     }
                     let request = String::from_utf8_lossy(&bytes).into_owned();
                     let path = request.split_whitespace().nth(1).unwrap_or("/").to_owned();
-                    let tag = request.lines().find_map(|line| line.to_lowercase().strip_prefix("if-none-match: ").map(str::to_owned));
+                    let tag = request
+                        .lines()
+                        .find_map(|line| line.to_lowercase().strip_prefix("if-none-match: ").map(str::to_owned));
                     notes.lock().unwrap().push(format!("{path}{}", tag.as_ref().map_or("", |_| " again")));
                     let page = known.lock().unwrap().get(&path).cloned();
                     let (mut status, headers, mut body) = page.unwrap_or((404, Vec::new(), "nothing".into()));
-                    if tag.is_some() && headers.iter().any(|(name, value)| *name == "ETag" && Some(value) == tag.as_ref()) {
+                    if tag.is_some()
+                        && headers.iter().any(|(name, value)| *name == "ETag" && Some(value) == tag.as_ref())
+                    {
                         (status, body) = (304, String::new());
                     }
-                    let mut answer = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+                    let mut answer =
+                        format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
                     for (name, value) in headers {
                         answer.push_str(&format!("{name}: {value}\r\n"));
                     }
@@ -72,8 +77,7 @@ impl Site {
     }
 
     async fn fetch(&self, address: &str, crawl: Crawl) -> Result<Fetched, Failure> {
-        let place =
-            Place { origin: address.into(), name: None, captions: None, local: false, rights: false, crawl };
+        let place = Place { origin: address.into(), name: None, captions: None, local: false, rights: false, crawl };
         let cache = Some(self.folder.path().join("cache"));
         let outside = Outside { hosts: vec![self.host.clone()], cache, ..Outside::default() };
         let source = source::of(SourceKind::Web).unwrap();

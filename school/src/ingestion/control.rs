@@ -110,8 +110,12 @@ impl Ingestions<'_> {
                 if !control::hold(tx, run.institution_id, run.id, &why, actor.user_id).await? {
                     return Err(conflict("ALREADY_PAUSED", format!("run \"{}\" is paused already", run.id)).into());
                 }
-                let message =
-                    format!("paused in stage \"{}\", {} of {} done; nothing is lost", run.stage.as_str(), run.done, run.total);
+                let message = format!(
+                    "paused in stage \"{}\", {} of {} done; nothing is lost",
+                    run.stage.as_str(),
+                    run.done,
+                    run.total
+                );
                 Ok(Changed { id: run.id, message })
             })
         })
@@ -173,7 +177,8 @@ impl Ingestions<'_> {
                     return Ok(Changed { id, message });
                 }
                 if run.state == "succeeded" {
-                    let message = format!("run \"{id}\" succeeded: nothing failed; to fetch the source again refresh it");
+                    let message =
+                        format!("run \"{id}\" succeeded: nothing failed; to fetch the source again refresh it");
                     return Err(conflict("NOTHING_FAILED", message).into());
                 }
                 let (stage, message) = first_stage(tx, &run).await?;
@@ -240,7 +245,9 @@ pub(crate) async fn call_off(tx: &mut Tx, run: &Ingestion, by: &str) -> store::R
     let published = run.stage >= Stage::Embed;
     let counts = sql::source::keep::counts(tx, institution, source).await?;
     let kept = match (published, counts.lessons) {
-        (true, lessons) => format!("its {lessons} lessons are published and stay; vectors that are missing are made by the next run"),
+        (true, lessons) => {
+            format!("its {lessons} lessons are published and stay; vectors that are missing are made by the next run")
+        }
         (false, 0) => "nothing of it was published; fetched files that nothing needs are collected within a day".into(),
         (false, lessons) => format!("the earlier version of the source stays as it was, with {lessons} lessons"),
     };
@@ -322,8 +329,7 @@ pub async fn rates(tx: &mut Tx, institution: InstitutionId) -> store::Result<Rat
     let mut rates = Rates::default();
     for past in control::past(tx, institution).await? {
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let work =
-            Work { bytes: past.bytes as f64, chunks: past.chunks as f64, embeds: past.embedded as f64 };
+        let work = Work { bytes: past.bytes as f64, chunks: past.chunks as f64, embeds: past.embedded as f64 };
         let done = past.stages.iter().filter(|stage| stage.outcome != "skipped" && stage.outcome != "failed");
         rates.add(&work, done.filter_map(|stage| Some((Stage::parse(&stage.name)?, stage.seconds))));
     }
@@ -331,11 +337,8 @@ pub async fn rates(tx: &mut Tx, institution: InstitutionId) -> store::Result<Rat
 }
 
 async fn status(tx: &mut Tx, run: Ingestion, rates: &Rates) -> store::Result<Status> {
-    let mut waiting = run.held.as_ref().map(|held| Waiting {
-        code: held.code.clone(),
-        message: held.message.clone(),
-        until: None,
-    });
+    let mut waiting =
+        run.held.as_ref().map(|held| Waiting { code: held.code.clone(), message: held.message.clone(), until: None });
     let going = run.state == "running" && run.held.is_none();
     let mut dead = false;
     if going && let Some((job, run_at)) = control::job(tx, &run).await? {
@@ -359,8 +362,8 @@ async fn status(tx: &mut Tx, run: Ingestion, rates: &Rates) -> store::Result<Sta
         _ => vec!["retry"],
     };
     let left = (run.state == "running").then(|| left(&run, rates, now)).flatten();
-    let elapsed_seconds = run.stages.iter().map(|stage| stage.seconds).sum::<f64>()
-        + if going { since(run.stage_at, now) } else { 0.0 };
+    let elapsed_seconds =
+        run.stages.iter().map(|stage| stage.seconds).sum::<f64>() + if going { since(run.stage_at, now) } else { 0.0 };
     Ok(Status { run, elapsed_seconds, left, waiting, actions, failed: Vec::new() })
 }
 
@@ -371,9 +374,10 @@ fn since(from: Micros, now: Micros) -> f64 {
 
 /// The code in front of a message, as `RUNS_LIMIT: 2 runs are at work`.
 fn code_of(message: &str) -> String {
-    let code = message.split_once(": ").map(|(code, _)| code).filter(|code| {
-        !code.is_empty() && code.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-    });
+    let code = message
+        .split_once(": ")
+        .map(|(code, _)| code)
+        .filter(|code| !code.is_empty() && code.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
     code.unwrap_or("TRYING_AGAIN").to_owned()
 }
 

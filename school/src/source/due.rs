@@ -69,7 +69,10 @@ async fn turn(tx: &mut Tx, source: &Source, now: Micros) -> store::Result<Turn> 
     let failures = failed.map_or(0, |_| source.failures + 1);
     let wait = if failures == 0 { 0 } else { FIRST_WAIT << (failures - 1).min(MOST_DOUBLINGS) };
     let note = failed.map(|error| {
-        format!("{failures} runs in a row failed, so that the pause grows; the last said {}: {}", error.code, error.message)
+        format!(
+            "{failures} runs in a row failed, so that the pause grows; the last said {}: {}",
+            error.code, error.message
+        )
     });
     // Whoever moves the time first starts the run, in the same transaction.
     if !keep::take_turn(tx, source, schedule.next(now.saturating_add(wait)), failures, note.as_deref()).await? {

@@ -92,7 +92,9 @@ pub async fn get(tx: &mut Tx, institution: InstitutionId, id: SourceId) -> Resul
 /// The database refuses, or a row is damaged.
 pub async fn list(tx: &mut Tx, institution: InstitutionId, course: CourseId) -> Result<Vec<Source>> {
     tx.rows(
-        &format!("{SELECT} WHERE institution_id = $1 AND course_id = $2 AND removed_at IS NULL ORDER BY created_at, id"),
+        &format!(
+            "{SELECT} WHERE institution_id = $1 AND course_id = $2 AND removed_at IS NULL ORDER BY created_at, id"
+        ),
         args![institution, course],
     )
     .await?

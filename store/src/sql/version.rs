@@ -257,7 +257,8 @@ pub async fn remove_all(tx: &mut Tx, institution: InstitutionId, course: CourseI
     for row in versions {
         let version: VersionId = row.id("id")?;
         clear(tx, institution, version).await?;
-        tx.exec("DELETE FROM source_versions WHERE institution_id = $1 AND id = $2", args![institution, version]).await?;
+        tx.exec("DELETE FROM source_versions WHERE institution_id = $1 AND id = $2", args![institution, version])
+            .await?;
     }
     Ok(())
 }

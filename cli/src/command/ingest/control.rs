@@ -87,7 +87,8 @@ pub(super) async fn status(context: &Context<'_>, id: IngestionId, watch: bool) 
             let left = status.left.as_ref().map(|left| format!("about {} left in all", time(left.seconds)));
             let run = &status.run;
             context.out.progress(run.stage.as_str(), unsigned(run.done), unsigned(run.total), left.unwrap_or_default());
-            let waiting = status.waiting.as_ref().map(|waiting| format!("waiting {}: {}", waiting.code, waiting.message));
+            let waiting =
+                status.waiting.as_ref().map(|waiting| format!("waiting {}: {}", waiting.code, waiting.message));
             let waiting = waiting.unwrap_or_default();
             if waiting != waited && !waiting.is_empty() {
                 context.out.note(waiting.clone());
@@ -136,8 +137,15 @@ fn shown(status: &Status) -> String {
         day(run.created_at)
     );
     if run.state == "running" {
-        let left = status.left.as_ref().map(|left| format!(", about {} left in all ({})", time(left.seconds), left.basis));
-        text.push_str(&format!("stage {}: {} of {}{}\n", run.stage.as_str(), run.done, run.total, left.unwrap_or_default()));
+        let left =
+            status.left.as_ref().map(|left| format!(", about {} left in all ({})", time(left.seconds), left.basis));
+        text.push_str(&format!(
+            "stage {}: {} of {}{}\n",
+            run.stage.as_str(),
+            run.done,
+            run.total,
+            left.unwrap_or_default()
+        ));
     } else {
         text.push_str(&format!(
             "{} modules, {} lessons, {} passages from this source; {} embedded by this run\n",

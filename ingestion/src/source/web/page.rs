@@ -49,9 +49,8 @@ pub(super) fn read(address: &Url, html: &str) -> Page {
             Some(url)
         };
         let has = |wanted: &str, word: &str| {
-            value(wanted).is_some_and(|value| {
-                value.split([',', ' ']).any(|part| part.trim().eq_ignore_ascii_case(word))
-            })
+            value(wanted)
+                .is_some_and(|value| value.split([',', ' ']).any(|part| part.trim().eq_ignore_ascii_case(word)))
         };
         match name.as_str() {
             "script" | "style" => {
@@ -63,7 +62,9 @@ pub(super) fn read(address: &Url, html: &str) -> Page {
                 rest = end.and_then(|at| rest.get(at..)).unwrap_or_default();
             }
             "base" => base = joined(value("href")).unwrap_or(base),
-            "link" if has("rel", "canonical") => page.canonical = page.canonical.take().or_else(|| joined(value("href"))),
+            "link" if has("rel", "canonical") => {
+                page.canonical = page.canonical.take().or_else(|| joined(value("href")))
+            }
             "link" | "a" if has("rel", "license") => {
                 page.licence = page.licence.take().or_else(|| joined(value("href")));
             }
@@ -133,13 +134,18 @@ mod tests {
         assert_eq!(page.licence.unwrap().as_str(), "https://l.example/cc");
         assert!(page.no_index && page.no_follow);
         let links: Vec<&str> = page.links.iter().map(Url::as_str).collect();
-        assert_eq!(links, ["https://a.example/guide/next.html", "https://a.example/top?a=1&b=2", "https://a.example/up"]);
+        assert_eq!(
+            links,
+            ["https://a.example/guide/next.html", "https://a.example/top?a=1&b=2", "https://a.example/up"]
+        );
     }
 
     #[test]
     fn broken_tags_end() {
         let address = Url::parse("https://a.example/").unwrap();
-        for html in ["<", "<a", "<a href", "<a href=", "<a href=\"", "<!--", "<script>", "<a <a <a", "<a =x>", "<\u{e9}a>"] {
+        for html in
+            ["<", "<a", "<a href", "<a href=", "<a href=\"", "<!--", "<script>", "<a <a <a", "<a =x>", "<\u{e9}a>"]
+        {
             read(&address, html);
         }
     }

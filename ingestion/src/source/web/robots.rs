@@ -33,7 +33,8 @@ impl Robots {
                     (for_us, for_all) = (false, false);
                 }
                 naming = true;
-                let token: String = value.chars().take_while(|c| c.is_ascii_alphabetic() || "-_".contains(*c)).collect();
+                let token: String =
+                    value.chars().take_while(|c| c.is_ascii_alphabetic() || "-_".contains(*c)).collect();
                 for_us |= token.eq_ignore_ascii_case(AGENT);
                 for_all |= value == "*";
                 if for_us {

@@ -40,7 +40,8 @@ pub async fn hold(
     // The stage may have ended meanwhile: then the job of the next one is new.
     stop_jobs(tx, institution, id).await?;
     let run = known(tx, institution, id).await?;
-    announce(tx, "content.ingestion_paused", &run, by, json!({ "code": why.code, "stage": run.stage.as_str() })).await?;
+    announce(tx, "content.ingestion_paused", &run, by, json!({ "code": why.code, "stage": run.stage.as_str() }))
+        .await?;
     Ok(true)
 }
 
@@ -210,8 +211,11 @@ async fn announce(
 ) -> Result<()> {
     payload["ingestionId"] = json!(run.id);
     payload["sourceId"] = json!(run.source_id);
-    let event =
-        NewEvent::new(name, run.institution_id, run.id).course(run.course_id).user(by).correlation(run.id).payload(payload);
+    let event = NewEvent::new(name, run.institution_id, run.id)
+        .course(run.course_id)
+        .user(by)
+        .correlation(run.id)
+        .payload(payload);
     event::append(tx, &event).await?;
     Ok(())
 }

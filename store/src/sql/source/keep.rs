@@ -42,7 +42,13 @@ pub async fn due(tx: &mut Tx, limit: i64) -> Result<Vec<(Source, Micros)>> {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn take_turn(tx: &mut Tx, seen: &Source, next: Option<Micros>, failures: i64, note: Option<&str>) -> Result<bool> {
+pub async fn take_turn(
+    tx: &mut Tx,
+    seen: &Source,
+    next: Option<Micros>,
+    failures: i64,
+    note: Option<&str>,
+) -> Result<bool> {
     let taken = tx
         .exec(
             "UPDATE sources SET next_at = $4, failures = $5, schedule_note = $6
