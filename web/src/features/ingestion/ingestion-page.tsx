@@ -116,8 +116,8 @@ function NewRun({ course, onStart }: { course: string; onStart: () => void }) {
 
 function Planned({ plan }: { plan: Plan }) {
   const changes = plan.changes as Record<string, number | boolean>;
-  const estimate = plan.estimate as { seconds: number; basis: string };
-  const disk = plan.disk as { needed: number; free: number | null; enough: boolean };
+  const estimate = plan.estimate as unknown as { seconds: number; basis: string };
+  const disk = plan.disk as unknown as { needed: number; free: number | null; enough: boolean };
   return (
     <section className="notice" role="status">
       <p>

@@ -111,7 +111,7 @@ export function Run({ id, first, onChange }: RunProps) {
 }
 
 function Stages({ now }: { now: Ingestion }) {
-  const reports = now.stages as StageReport[];
+  const reports = now.stages as unknown as StageReport[];
   const shown = reports.some(({ name }) => name === "transcode") || now.stage === "transcode" ? [...STAGES, "transcode"] : STAGES;
   const over = now.state === "succeeded" || now.state === "partial";
   const at = over ? shown.length : shown.indexOf(now.stage);
