@@ -249,7 +249,7 @@ fn kept(file: &Path) -> Option<Kept> {
 /// What cannot be kept is fetched again next time.
 fn keep(file: &Path, kept: &Kept) {
     let written = serde_json::to_vec(kept).map_err(std::io::Error::other).and_then(|bytes| {
-        let folder = file.parent().unwrap_or(Path::new("."));
+        let folder = file.parent().unwrap_or_else(|| Path::new("."));
         std::fs::create_dir_all(folder)?;
         let mut new = tempfile::NamedTempFile::new_in(folder)?;
         std::io::Write::write_all(&mut new, &bytes)?;
@@ -263,7 +263,7 @@ fn keep(file: &Path, kept: &Kept) {
 fn refused(url: &Url, status: u16) -> Failure {
     match status {
         404 | 410 => Failure::new(failure::NOT_FOUND, format!("there is no page at \"{url}\"; check the address")),
-        401 | 402 | 403 => Failure::new(
+        401..=403 => Failure::new(
             failure::LOGIN_WANTED,
             format!("\"{url}\" answers {status}: it is not for everybody; save the page and ingest the file"),
         ),
