@@ -91,7 +91,7 @@ impl From<sqlx::Error> for Error {
             {
                 Self::Conflict(inner.message().to_owned())
             }
-            sqlx::Error::Database(inner) if inner.code().is_some_and(|code| code == "13" || code == "53100") => {
+            sqlx::Error::Database(inner) if inner.code().is_some_and(|code| full(&code)) => {
                 Self::Full(inner.message().to_owned())
             }
             sqlx::Error::Database(inner) if inner.code().is_some_and(|code| try_later(&code)) => {
@@ -103,6 +103,11 @@ impl From<sqlx::Error> for Error {
             _ => Self::Database(error.to_string()),
         }
     }
+}
+
+/// SQLite: full (13), and no room for the shared memory beside the log (4874). PostgreSQL: disk full (53100).
+fn full(code: &str) -> bool {
+    matches!(code, "13" | "4874" | "53100")
 }
 
 /// SQLite: busy (5, 261, 517). PostgreSQL: deadlock and serialisation (40), lock

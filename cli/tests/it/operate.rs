@@ -40,7 +40,8 @@ fn an_operator_plans_holds_resumes_and_looks_after_sources() {
 
     let plan = run(&["ingest", "plan", "dir", path, "--course", "sailing"]);
     assert_eq!((plan["documents"].as_u64(), plan["changes"]["new"].as_u64()), (Some(12), Some(12)), "{plan}");
-    assert_eq!(plan, run(&["ingest", "dir", path, "--course", "sailing", "--dry-run"]));
+    let dry = run(&["ingest", "dir", path, "--course", "sailing", "--dry-run"]);
+    assert_eq!((&plan["fingerprint"], &plan["changes"]), (&dry["fingerprint"], &dry["changes"]));
     assert_eq!(run(&["course", "list"])["courses"].as_array().map(Vec::len).unwrap_or_default(), 0);
 
     let wide = [("LYCEUM_DISK_RESERVE_MIB", "999999999")];
