@@ -43,6 +43,7 @@ mod rubric;
 mod scorm;
 mod search;
 mod session;
+mod source;
 mod submission;
 mod tutor;
 mod usage;
@@ -225,6 +226,16 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/ingestions", A::Ingest, about("Starts an ingestion: an https address as JSON, or a file as multipart/form-data").body::<ingestion::NewIngestion>().created::<ingestion::IngestionAttributes>(), ingestion::create);
     routes.add(GET, "/api/v1/ingestions", A::Ingest, about("Lists the ingestions of a course").query(ingestion::LIST_QUERY).many::<ingestion::IngestionAttributes>(), ingestion::list);
     routes.add(GET, "/api/v1/ingestions/{id}", A::Ingest, about("Reads an ingestion").one::<ingestion::IngestionAttributes>(), ingestion::get);
+    routes.add(POST, "/api/v1/ingestions/plan", A::Ingest, about("Says what an ingestion would bring: documents, time, disk; writes nothing").body::<ingestion::NewIngestion>().one::<ingestion::PlanAttributes>(), ingestion::plan);
+    routes.add(POST, "/api/v1/ingestions/{id}/pause", A::Ingest, about("Holds an ingestion; nothing is lost").one::<ingestion::IngestionChange>(), ingestion::pause);
+    routes.add(POST, "/api/v1/ingestions/{id}/resume", A::Ingest, about("Lets a held ingestion go on").one::<ingestion::IngestionChange>(), ingestion::resume);
+    routes.add(POST, "/api/v1/ingestions/{id}/retry", A::Ingest, about("Does again what failed, and only that").one::<ingestion::IngestionChange>(), ingestion::retry);
+    routes.add(POST, "/api/v1/ingestions/{id}/cancel", A::Ingest, about("Calls an ingestion off; the course keeps its earlier version").one::<ingestion::IngestionChange>(), ingestion::cancel);
+    routes.add(GET, "/api/v1/sources", A::Ingest, about("Lists the sources of a course").query(source::LIST_QUERY).many::<source::SourceAttributes>(), source::list);
+    routes.add(GET, "/api/v1/sources/{id}", A::Ingest, about("Reads a source with what vanished and what could not be read").one::<source::SourceAttributes>(), source::get);
+    routes.add(POST, "/api/v1/sources/{id}/refresh", A::Ingest, about("Fetches a source again").created::<source::RefreshAttributes>(), source::refresh);
+    routes.add(PUT, "/api/v1/sources/{id}/schedule", A::Ingest, about("Sets the times at which a source is fetched again, in UTC, or ends them").body::<source::ScheduleChange>().one::<source::ScheduleAttributes>(), source::schedule);
+    routes.add(DELETE, "/api/v1/sources/{id}", A::Ingest, about("Takes a source out of its course with its lessons and passages").one::<source::RemovedAttributes>(), source::remove);
     routes.add(GET, "/api/v1/progress/stream", A::Ingest, about("Follows an ingestion: INITIAL, then its events; resumes by Last-Event-ID").query(progress::QUERY).stream(), progress::stream);
 
     // Programs
@@ -261,6 +272,8 @@ pub(crate) fn all() -> Routes {
     routes.add(DELETE, "/api/v1/jobs/dead/{id}", A::JobsRetry, about("Drops a dead job").query(course::INSTITUTION_QUERY).nothing(), job::drop);
     routes.add(GET, "/api/v1/quotas", A::QuotaSet, about("Lists the limits of model use").query(quota::QUERY).many::<quota::QuotaAttributes>(), quota::list);
     routes.add(PUT, "/api/v1/quotas", A::QuotaSet, about("Sets the limits of one scope as a whole; none at all takes them away").query(quota::QUERY).body::<quota::QuotaChange>().one::<quota::QuotaAttributes>(), quota::set);
+    routes.add(GET, "/api/v1/ingestion-limits", A::QuotaSet, about("Reads what an institution may store and ingest at once").query(source::LIMITS_QUERY).one::<source::IngestLimitsAttributes>(), source::limits);
+    routes.add(PUT, "/api/v1/ingestion-limits", A::QuotaSet, about("Sets what an institution may store and ingest at once, as a whole").query(source::LIMITS_QUERY).body::<source::IngestLimitsChange>().one::<source::IngestLimitsAttributes>(), source::set_limits);
     routes.add(GET, "/api/v1/audit", A::AuditRead, about("Reads the audit trail").query(course::INSTITUTION_QUERY).many::<audit::EntryAttributes>(), audit::list);
     routes.add(GET, "/api/v1/models", A::PlatformConfig, about("Shows the models that are served").many::<model::ModelAttributes>(), model::list);
     routes.add(GET, "/metrics", A::PlatformConfig, about("Metrics for Prometheus: on this machine, or with the token for it").text(), health::metrics);

@@ -20,6 +20,7 @@ pub(crate) mod recommend;
 pub(crate) mod scorm;
 pub(crate) mod search;
 pub(crate) mod serve;
+mod source;
 pub(crate) mod tutor;
 pub(crate) mod user;
 pub(crate) mod verify;
@@ -267,6 +268,7 @@ async fn run(context: &Context<'_>) -> Result<u8> {
     match &context.cli.command {
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Ingest(command) => ingest::run(context, command).await,
+        Command::Source(command) => source::run(context, command).await,
         Command::Job(command) => job::run(context, command).await,
         Command::Course(command) => course::run(context, command).await,
         Command::User(command) => user::run(context, command).await,

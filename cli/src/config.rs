@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) ytdlp: String,
     /// Languages of captions to take from other sites, the most wanted first.
     pub(crate) caption_languages: Vec<String>,
+    /// MiB of the disk that no ingestion takes: a run that would is held until there is room.
+    pub(crate) disk_reserve_mib: u64,
     /// Log filter, as `info` or `lyceum=debug`.
     pub(crate) log: String,
 }
@@ -125,6 +127,7 @@ impl Default for Config {
             ingest_allow_hosts: vec!["github.com".into()],
             ytdlp: "yt-dlp".into(),
             caption_languages: vec!["en".into()],
+            disk_reserve_mib: 256,
             log: "warn".into(),
         }
     }
@@ -144,6 +147,7 @@ const VARIABLES: &[&str] = &[
     "ingest_allow_hosts",
     "ytdlp",
     "caption_languages",
+    "disk_reserve_mib",
     "log",
 ];
 

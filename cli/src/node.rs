@@ -28,6 +28,9 @@ use crate::telemetry::Telemetry;
 /// How long running work may go on after the close began.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How often schedules are looked at.
+const SCHEDULES: Duration = Duration::from_secs(10);
+
 /// An opened school.
 pub(crate) struct Node {
     pub(crate) config: Config,
@@ -105,6 +108,7 @@ impl Node {
                     languages: config.caption_languages.clone(),
                     ..Default::default()
                 })
+                .with_disk_reserve(config.disk_reserve_mib << 20)
                 .with_after_index(Arc::new(Calibrates(assistant.clone()))),
         );
         school.set_starter(pipeline.clone());
@@ -162,6 +166,26 @@ impl Node {
                 }
                 if let Err(error) = node.collect_once().await {
                     tracing::warn!(%error, "unreferenced blobs were not collected; the next hour tries again");
+                }
+            }
+        });
+    }
+
+    /// Fetches sources again when their time has come. Any number of nodes may do so: a turn is taken once.
+    pub(crate) fn keep_schedules(self: &Arc<Self>) {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            let mut looks = tokio::time::interval(SCHEDULES);
+            looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = looks.tick() => {}
+                    () = node.shutdown.cancelled() => return,
+                }
+                match node.school.source().run_due().await {
+                    Ok(0) => {}
+                    Ok(started) => tracing::info!(started, "scheduled sources are fetched again"),
+                    Err(error) => tracing::warn!(%error, "schedules could not be looked at; the next look tries again"),
                 }
             }
         });

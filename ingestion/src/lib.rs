@@ -8,6 +8,7 @@ pub mod chunk;
 pub mod media;
 pub mod parse;
 pub mod pipeline;
+pub mod safe_client;
 pub mod sandbox;
 pub mod source;
 pub mod speech;

@@ -12,6 +12,7 @@ mod scorm;
 mod summary;
 mod video;
 mod video_page;
+mod web;
 mod youtube;
 mod ytdlp;
 
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::document::{DocumentKind, Warning};
-use domain::ingestion::{Failure, SourceKind, failure};
+use domain::ingestion::{Crawl, Failure, SourceKind, failure};
 use domain::question::Draft;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -42,6 +43,9 @@ pub struct Place {
     /// Whoever asks says that the recording itself may be kept.
     #[serde(default)]
     pub rights: bool,
+    /// How much of a site is read.
+    #[serde(default)]
+    pub crawl: Crawl,
 }
 
 impl Place {
@@ -160,7 +164,9 @@ pub struct Fetched {
 }
 
 /// Raised when a parser or the chunker changes what it makes of the same bytes.
-const PARSERS: u32 = 1;
+pub(crate) const PARSERS: u32 = 1;
+/// Where a version's outline says which parsers made it.
+pub(crate) const PARSED_BY: &str = "parsers";
 
 /// The same JSON with its keys in the order of the alphabet, however it came about.
 fn sorted(mut json: Value) -> Value {
@@ -228,6 +234,7 @@ pub static SOURCES: &[&dyn Source] = &[
     &package::CMI5,
     &youtube::Youtube,
     &video_page::VideoPage,
+    &web::Web,
 ];
 
 /// The source of a kind.

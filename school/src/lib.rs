@@ -29,6 +29,7 @@ pub mod rubric;
 pub mod scorm;
 pub mod search;
 pub mod session;
+pub mod source;
 pub mod submission;
 mod throttle;
 pub mod tutor;
@@ -242,6 +243,12 @@ impl School {
     #[must_use]
     pub fn ingestion(&self) -> ingestion::Ingestions<'_> {
         ingestion::Ingestions { school: self }
+    }
+
+    /// Sources of courses.
+    #[must_use]
+    pub fn source(&self) -> source::Sources<'_> {
+        source::Sources { school: self }
     }
 
     /// Learning records and prerequisites.

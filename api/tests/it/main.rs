@@ -4,6 +4,7 @@
 mod auth;
 mod gateway;
 mod grading;
+mod ingesting;
 mod matrix;
 mod model_api;
 mod negative;

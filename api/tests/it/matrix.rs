@@ -93,7 +93,12 @@ fn distances(row: &Row) -> Vec<Distance> {
         (p, _) if p.starts_with("/api/v1/users/{id}") || p.starts_with("/api/v1/enrollments/") => {
             vec![Own, Mate, Sibling, Other]
         }
-        (p, _) if p.contains("/courses/{id}") || p.contains("/content/") || p.contains("ingestions") => {
+        (p, _)
+            if p.contains("/courses/{id}")
+                || p.contains("/content/")
+                || p.contains("ingestions")
+                || p.contains("/sources") =>
+        {
             vec![Own, Sibling, Other]
         }
         ("/api/v1/assessments/{id}", "published") => vec![Own, Sibling, Other, Public, ForeignPublic],
@@ -114,7 +119,7 @@ fn distances(row: &Row) -> Vec<Distance> {
         ("/api/v1/institutions/{id}", _) => vec![Own, Other],
         ("/api/v1/jobs/dead/{id}/retry" | "/api/v1/jobs/dead/{id}", _) => vec![Own, Other],
         ("/api/v1/courses" | "/api/v1/users" | "/api/v1/jobs/dead" | "/api/v1/audit", _) => vec![Own, Other],
-        ("/api/v1/quotas" | "/api/v1/usage", _) => vec![Own, Other],
+        ("/api/v1/quotas" | "/api/v1/usage" | "/api/v1/ingestion-limits", _) => vec![Own, Other],
         _ => vec![Own],
     }
 }
@@ -165,6 +170,10 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
         return Aim { distance, path, body, collection };
     }
     let asked = (&row.method, row.path.as_str());
+    if let Some((path, body)) = crate::ingesting::aim(world, (&row.method, &row.path), target, slug, mark).await {
+        let collection = row.path == "/api/v1/ingestion-limits";
+        return Aim { distance, path, body, collection };
+    }
     if let Some((path, body)) = crate::grading::aim(world, asked, (role, near), taker, target, mark).await {
         return Aim { distance, path, body, collection };
     }

@@ -14,7 +14,7 @@ use domain::ingestion::{Outcome, SourceKind};
 use domain::user::{Grant, Role, Scope, User};
 use domain::{
     AssessmentId, CourseId, EnrollmentId, Error, IngestionId, InstitutionId, LessonId, Locator, LocatorKind,
-    QuestionId, UserId,
+    QuestionId, UserId, VersionId,
 };
 use llm_gateway::Gateway;
 use school::Actor;
@@ -119,6 +119,16 @@ impl Starter for Rows {
             .await?;
         Ok(id)
     }
+
+    async fn plan(&self, _actor: &Actor, _request: StartRequest) -> Result<Value, Error> {
+        let changes = json!({ "new": 1, "changed": 0, "unchanged": 0, "again": 0, "vanished": 0, "nothing": false });
+        Ok(json!({
+            "title": "title", "commit": null, "fingerprint": "one", "documents": 1, "bytes": 1, "passages": 1.0,
+            "questions": 0, "changes": changes, "estimate": {}, "disk": {}, "warnings": [], "failures": [],
+        }))
+    }
+
+    async fn removed(&self, _institution: InstitutionId, _course: CourseId, _version: VersionId) {}
 }
 
 pub(crate) fn cheap() -> SchoolOptions {

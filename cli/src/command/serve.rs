@@ -109,6 +109,7 @@ pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> 
         out.note(format!("degraded: {notice}"));
     }
     node.collect_blobs();
+    node.keep_schedules();
     let state = api::ApiState {
         school: node.school.clone(),
         recommender: node.recommender.clone(),

@@ -12,6 +12,7 @@ use store::sql::document::Document as Row;
 use store::{blob, sql};
 
 use super::Request;
+use super::reuse::{Earlier, chapters};
 use super::run::{CHECKPOINT_CHUNKS, CHECKPOINT_SECONDS, Outcomes, Run};
 use crate::parse::markdown::Files;
 use crate::parse::{self, Format};
@@ -35,11 +36,11 @@ struct Parsed {
 }
 
 /// What a document gave.
-struct Read {
-    title: String,
-    warnings: Vec<Warning>,
-    notes: Notes,
-    chunks: Vec<Chunk>,
+pub(super) struct Read {
+    pub(super) title: String,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) notes: Notes,
+    pub(super) chunks: Vec<Chunk>,
 }
 
 impl Run<'_> {
@@ -48,12 +49,8 @@ impl Run<'_> {
             request.uploads.iter().for_each(|path| super::fetch::remove_upload(path));
         }
         let (_, outline) = self.outline().await?;
-        let mut chapters: HashMap<String, String> = HashMap::new();
-        for module in outline.modules.iter().filter(|module| module.chapter) {
-            for lesson in &module.lessons {
-                chapters.extend(module.title.clone().map(|title| (lesson.path.clone(), title)));
-            }
-        }
+        let chapters = chapters(&outline);
+        let earlier = self.earlier().await?;
         let documents = self.documents().await?;
         let total = i64::try_from(documents.len()).unwrap_or(i64::MAX);
         let waiting: Vec<Row> = documents.iter().filter(|document| document.state == "fetched").cloned().collect();
@@ -71,7 +68,7 @@ impl Run<'_> {
         }
         let mut batch = Batch { since: Instant::now(), parsed: Vec::new(), chunks: 0 };
         for group in waiting.chunks(AT_ONCE) {
-            for parsed in self.parse(group, &chapters).await? {
+            for parsed in self.parse(group, &chapters, &earlier).await? {
                 self.check_stopping()?;
                 batch.chunks += parsed.outcome.as_ref().map_or(0, |read| read.chunks.len());
                 batch.parsed.push(parsed);
@@ -94,12 +91,22 @@ impl Run<'_> {
         Ok(self.next(Stage::Publish, outcome, json!({})))
     }
 
-    /// Parses a group of documents: the hostile formats in one child, the others here.
-    async fn parse(&self, group: &[Row], chapters: &HashMap<String, String>) -> Outcomes<Vec<Parsed>> {
+    /// Parses a group of documents: the hostile formats in one child, the others here; equal ones are taken over.
+    async fn parse(
+        &self,
+        group: &[Row],
+        chapters: &HashMap<String, String>,
+        earlier: &Earlier,
+    ) -> Outcomes<Vec<Parsed>> {
+        let mut taken: HashMap<usize, Read> = HashMap::new();
         let mut plain: HashMap<usize, Result<Document, Failure>> = HashMap::new();
         let mut inputs = Vec::new();
         let mut places = Vec::new();
         for (index, row) in group.iter().enumerate() {
+            if let Some(read) = self.take_over(earlier, row, chapters).await? {
+                taken.insert(index, read);
+                continue;
+            }
             let bytes =
                 match blob::fetch(&self.parts.store, self.parts.blobs.as_ref(), row.institution_id, &row.blob_sha256)
                     .await
@@ -132,6 +139,10 @@ impl Run<'_> {
         }
         let mut parsed = Vec::with_capacity(group.len());
         for (index, row) in group.iter().enumerate() {
+            if let Some(read) = taken.remove(&index) {
+                parsed.push(Parsed { row: row.clone(), outcome: Ok(read) });
+                continue;
+            }
             let outcome = plain
                 .remove(&index)
                 .unwrap_or_else(|| Err(Failure::new(failure::INTERNAL, "the parser gave no answer")));

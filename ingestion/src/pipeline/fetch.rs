@@ -65,6 +65,10 @@ impl Run<'_> {
     pub(super) async fn fetch(&self) -> Outcomes<Completion> {
         let request: Request = serde_json::from_value(self.ingestion.request.clone())
             .map_err(|error| JobError::permanent(format!("the request is damaged: {error}")))?;
+        self.room_to_begin()?;
+        if let Ok(mut full) = self.parts.full.lock() {
+            full.remove(&self.ingestion.id);
+        }
         let (scratch, institution) = (scratch(self.parts)?, self.ingestion.institution_id);
         let mut place = request.place.clone();
         let written = self.written(request.kind, &place, scratch.path()).await?;
@@ -86,6 +90,7 @@ impl Run<'_> {
             request.uploads.iter().for_each(|path| remove_upload(path));
             return Ok(completion);
         }
+        self.room_for(&fetched).await?;
         let version = self.version_for(&fetched, &fingerprint).await?;
         self.keep(version, &fetched).await?;
         self.keep_files(version, &fetched.files).await?;
@@ -196,7 +201,10 @@ impl Run<'_> {
         if let Some(begun) = begun.filter(|begun| begun.fingerprint == fingerprint && known == Some(begun.id)) {
             return Ok(begun.id);
         }
-        let outline = serde_json::to_value(&fetched.outline).map_err(|error| JobError::permanent(error.to_string()))?;
+        let mut outline =
+            serde_json::to_value(&fetched.outline).map_err(|error| JobError::permanent(error.to_string()))?;
+        // By which later versions know whether what was made of equal bytes can be taken over.
+        outline[source::PARSED_BY] = json!(source::PARSERS);
         let made = self.lease.checkpoint(move |tx| {
             Box::pin(async move {
                 let version = match sql::version::building(tx, institution, source).await? {

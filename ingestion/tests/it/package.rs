@@ -8,7 +8,14 @@ use crate::source::example;
 use crate::testkit::{sandbox, zipped};
 
 async fn fetch(kind: SourceKind, path: &std::path::Path) -> Result<Fetched, Failure> {
-    let place = Place { origin: path.display().to_string(), name: None, captions: None, local: true, rights: false };
+    let place = Place {
+        origin: path.display().to_string(),
+        name: None,
+        captions: None,
+        local: true,
+        rights: false,
+        crawl: Default::default(),
+    };
     let scratch = tempfile::tempdir().unwrap();
     of(kind).unwrap().fetch(&place, &sandbox(), scratch.path()).await
 }

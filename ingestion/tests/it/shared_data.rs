@@ -23,7 +23,14 @@ struct Outcome {
 
 async fn read(kind: SourceKind, path: &Path) -> Result<Outcome, Failure> {
     let scratch = tempfile::tempdir().unwrap();
-    let place = Place { origin: path.display().to_string(), name: None, captions: None, local: true, rights: false };
+    let place = Place {
+        origin: path.display().to_string(),
+        name: None,
+        captions: None,
+        local: true,
+        rights: false,
+        crawl: Default::default(),
+    };
     let fetched: Fetched = of(kind).unwrap().fetch(&place, &sandbox(), scratch.path()).await?;
     let mut inputs = Vec::new();
     for document in &fetched.documents {

@@ -57,6 +57,15 @@ pub async fn get(tx: &mut Tx, institution: InstitutionId, sha256: &str) -> Resul
     tx.row(sql, args![institution, sha256]).await?.as_ref().map(read).transpose()
 }
 
+/// Bytes that the institution stores.
+///
+/// # Errors
+/// The database refuses.
+pub async fn stored(tx: &mut Tx, institution: InstitutionId) -> Result<i64> {
+    let sql = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) AS stored FROM blobs WHERE institution_id = $1";
+    tx.row(sql, args![institution]).await?.map_or(Ok(0), |row| row.int("stored"))
+}
+
 /// Keys of every blob of the institution.
 ///
 /// # Errors
