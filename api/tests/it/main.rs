@@ -10,6 +10,7 @@ mod negative;
 mod obedient;
 mod openapi;
 mod quizzes;
+mod recording;
 mod shape;
 mod stream;
 mod world;

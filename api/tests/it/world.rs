@@ -82,6 +82,7 @@ pub(crate) struct World {
     pub(crate) places: HashMap<&'static str, Place>,
     pub(crate) users: HashMap<&'static str, User>,
     pub(crate) tokens: HashMap<&'static str, String>,
+    pub(crate) blobs: Arc<LocalBlobs>,
     _folder: tempfile::TempDir,
 }
 
@@ -167,6 +168,7 @@ impl World {
             places: HashMap::new(),
             users: HashMap::new(),
             tokens: HashMap::new(),
+            blobs: blobs.clone(),
             _folder: folder,
         };
         world.fill(&blobs).await;

@@ -1,12 +1,15 @@
 //! Stage `chunk`: documents to blocks to chunks, each document with its own outcome.
 
+mod spoken;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
 use domain::chunk::Chunk;
 use domain::document::{Document, DocumentKind, Notes, Warning};
 use domain::ingestion::{Failure, Stage, failure};
-use serde_json::json;
+use domain::transcript::Edited;
+use serde_json::{Map, Value, json};
 use store::queue::{Completion, JobError};
 use store::sql::document::Document as Row;
 use store::{blob, sql};
@@ -39,6 +42,7 @@ struct Read {
     title: String,
     warnings: Vec<Warning>,
     notes: Notes,
+    facts: Map<String, Value>,
     chunks: Vec<Chunk>,
 }
 
@@ -97,6 +101,7 @@ impl Run<'_> {
     /// Parses a group of documents: the hostile formats in one child, the others here.
     async fn parse(&self, group: &[Row], chapters: &HashMap<String, String>) -> Outcomes<Vec<Parsed>> {
         let mut plain: HashMap<usize, Result<Document, Failure>> = HashMap::new();
+        let mut facts: HashMap<usize, Map<String, Value>> = HashMap::new();
         let mut inputs = Vec::new();
         let mut places = Vec::new();
         for (index, row) in group.iter().enumerate() {
@@ -111,6 +116,16 @@ impl Run<'_> {
                 Some(format) if format.hostile() => {
                     inputs.push(Input { format, path: row.path.clone(), bytes: bytes.to_vec() });
                     places.push(index);
+                }
+                Some(Format::Captions) => {
+                    let edited = self.edited(&row.path).await?;
+                    let row = row.clone();
+                    let read = crate::source::blocking(move || spoken::read(&row, &bytes, edited.as_ref()));
+                    let read = read.await.map(|(document, found)| {
+                        facts.insert(index, found);
+                        document
+                    });
+                    plain.insert(index, read);
                 }
                 Some(format) => {
                     let included = self.included(row).await?;
@@ -145,11 +160,22 @@ impl Run<'_> {
             });
             let outcome = cut.await.map(|(document, chunks)| {
                 let warnings = warnings(&document, &chunks);
-                Read { title: document.title, warnings, notes: document.notes, chunks }
+                let facts = facts.remove(&index).unwrap_or_default();
+                Read { title: document.title, warnings, notes: document.notes, facts, chunks }
             });
             parsed.push(Parsed { row: row.clone(), outcome });
         }
         Ok(parsed)
+    }
+
+    /// The corrections of a transcript of this source.
+    pub(super) async fn edited(&self, path: &str) -> Outcomes<Option<Edited>> {
+        let (institution, source, path) = (self.ingestion.institution_id, self.ingestion.source_id, path.to_owned());
+        let found = self
+            .parts
+            .store
+            .read(|tx| Box::pin(async move { sql::transcript::get(tx, institution, source, &path).await }));
+        Ok(found.await?)
     }
 
     /// The files that a document includes, as the fetch kept them.
@@ -181,7 +207,7 @@ impl Run<'_> {
                     let mut all = Vec::new();
                     for Parsed { row, outcome } in parsed {
                         match outcome {
-                            Ok(Read { title, warnings, notes, chunks }) => {
+                            Ok(Read { title, warnings, notes, facts, chunks }) => {
                                 let first = sql::chunk::count(tx, institution, version).await?;
                                 let inserted = sql::chunk::insert_many(
                                     tx,
@@ -195,7 +221,7 @@ impl Run<'_> {
                                 );
                                 inserted.await?;
                                 sql::document::set_chunked(tx, institution, row.id, &title, &warnings).await?;
-                                sql::document::set_notes(tx, &row, &notes).await?;
+                                sql::document::set_facts(tx, &row, &notes, facts).await?;
                                 all.extend(warnings);
                             }
                             Err(failure) => sql::document::set_failed(tx, institution, row.id, &failure).await?,

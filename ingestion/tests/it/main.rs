@@ -28,4 +28,5 @@ mod school;
 mod shared_data;
 mod source;
 mod testkit;
+mod transcript;
 mod youtube;

@@ -13,6 +13,7 @@ import { SubmissionsPage } from "../features/submission/submissions-page";
 import { Classroom } from "./classroom";
 import { Course } from "./course";
 import { NotHere, Shell } from "./shell";
+import { Transcript } from "./transcript";
 
 export const router = createBrowserRouter(
   [
@@ -33,6 +34,7 @@ export const router = createBrowserRouter(
         { path: "/reviews", element: <ReviewsPage /> },
         { path: "/courses/:course/ingestions", element: <IngestionPage /> },
         { path: "/courses/:course/lessons/:lesson", element: <Classroom /> },
+        { path: "/courses/:course/lessons/:lesson/transcript", element: <Transcript /> },
         { path: "*", element: <NotHere /> },
       ],
     },
