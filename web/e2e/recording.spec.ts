@@ -65,7 +65,7 @@ test("an instructor corrects a word, and learners see and find it", async ({ pag
   await page.getByRole("button", { name: "Replace 1 place" }).click();
   await expect(page.getByLabel("Words of line 2")).toHaveValue("A sail is a wing that stands upright.");
   await accessible(page);
-  await page.getByRole("button", { name: "Play from line 2" }).click();
+  await page.getByRole("button", { name: "Play from here, line 2" }).click();
   await expect.poll(() => time(page)).toBeGreaterThan(5.9);
   await page.getByRole("button", { name: "Save 1 changed line" }).click();
   await expect(page.getByText("Saved.")).toBeVisible();

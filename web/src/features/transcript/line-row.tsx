@@ -48,13 +48,13 @@ export function LineRow({ row, number, changed, fault, last, onEdit, onPlay, onS
         onChange={(event) => onEdit(row.key, { text: event.currentTarget.value.replaceAll("\n", " ") })}
       />
       <span className="actions">
-        <button type="button" onClick={() => onPlay(row.start)} aria-label={`Play from line ${number}`}>
+        <button type="button" onClick={() => onPlay(row.start)} aria-label={`Play from here, line ${number}`}>
           Play from here
         </button>
-        <button type="button" onClick={() => onSplit(words.current?.selectionStart ?? 0)} aria-label={`Cut line ${number} at the cursor`}>
+        <button type="button" onClick={() => onSplit(words.current?.selectionStart ?? 0)} aria-label={`Cut at the cursor, line ${number}`}>
           Cut at the cursor
         </button>
-        <button type="button" onClick={onJoin} disabled={last} aria-label={`Join line ${number} with the next`}>
+        <button type="button" onClick={onJoin} disabled={last} aria-label={`Join with the next, line ${number}`}>
           Join with the next
         </button>
         <button type="button" onClick={onRemove} aria-label={`Remove line ${number}`}>
