@@ -25,7 +25,7 @@ pub(crate) struct Rendered;
 /// SAFETY A8, with what the documentation page needs of it.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:; \
                    media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; \
-                   object-src 'none'; base-uri 'none'; frame-ancestors 'none'; frame-src 'none'; \
+                   object-src 'none'; base-uri 'none'; frame-ancestors 'none'; frame-src 'self'; \
                    require-trusted-types-for 'script'";
 /// As every page's, for the one that frames a package.
 pub(crate) fn framing_csp(source: &str) -> String {

@@ -10,6 +10,7 @@ mod ingest;
 mod learning;
 mod quiz;
 mod scorm;
+mod transcript;
 
 pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose, WorkerCommand};
 pub(crate) use grade::{AppealCommand, GradeCommand};
@@ -17,6 +18,7 @@ pub(crate) use ingest::{IngestCommand, IngestSource, SourceCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 pub(crate) use quiz::QuizCommand;
 pub(crate) use scorm::ScormCommand;
+pub(crate) use transcript::{OfLesson, TranscriptCommand};
 
 /// A whole school in one binary: courses from real content, a tutor that cites or says no.
 #[derive(Debug, Parser)]
@@ -99,6 +101,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum search --course intro \"borrow checker\" --limit 5\n  lyceum search --course intro --batch queries.txt --json"
     )]
     Search(SearchArgs),
+    /// Transcripts of recordings: show, correct, align a text, export captions
+    #[command(subcommand)]
+    Transcript(TranscriptCommand),
     /// The course tutor
     #[command(subcommand)]
     Tutor(TutorCommand),

@@ -21,6 +21,7 @@ pub(crate) mod scorm;
 pub(crate) mod search;
 pub(crate) mod serve;
 mod source;
+pub(crate) mod transcript;
 pub(crate) mod tutor;
 pub(crate) mod user;
 pub(crate) mod verify;
@@ -275,6 +276,7 @@ async fn run(context: &Context<'_>) -> Result<u8> {
         Command::Institution(command) => institution::run(context, command).await,
         Command::Enrol(command) => enrol::run(context, command).await,
         Command::Search(arguments) => search::run(context, arguments).await,
+        Command::Transcript(command) => transcript::run(context, command).await,
         Command::Tutor(command) => tutor::run(context, command).await,
         Command::Recommend(arguments) => recommend::run(context, arguments).await,
         Command::Mastery(arguments) => recommend::mastery(context, arguments).await,

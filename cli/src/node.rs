@@ -72,7 +72,11 @@ impl Node {
         let blobs: Arc<dyn Blobs> = Arc::new(LocalBlobs::new(data_dir));
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
-        let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
+        let options = school::SchoolOptions {
+            ingest_hosts: config.ingest_allow_hosts.clone(),
+            stream_key: crate::stream_key::open(data_dir)?,
+            ..Default::default()
+        };
         let school = School::with(store.clone(), options)?;
         let (quotas, usage) = (Quotas::open(store.clone()), Usage::new(store.clone()));
         let (telemetry, unsent) = match Telemetry::open() {

@@ -23,10 +23,10 @@ pub mod pptx;
 pub mod qti;
 mod raw_html;
 mod template;
-pub mod webvtt;
 
 use domain::document::{Document, DocumentKind, Warning};
 use domain::ingestion::{Failure, failure};
+pub(crate) use domain::text::{squeeze, visible};
 use serde::{Deserialize, Serialize};
 
 /// The formats that we read.
@@ -146,24 +146,6 @@ fn windows_1252(byte: u8) -> char {
         '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     HIGH.get(usize::from(byte.wrapping_sub(0x80))).copied().unwrap_or_else(|| char::from(byte))
-}
-
-/// Text without invisible characters and control codes; joiners stay inside scripts that need them.
-pub(crate) fn visible(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        let joiner =
-            matches!(c, '\u{200c}' | '\u{200d}') && clean.chars().next_back().is_some_and(|before| !before.is_ascii());
-        if joiner || !(domain::text::invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t'))) {
-            clean.push(c);
-        }
-    }
-    clean
-}
-
-/// Runs of white space as one space, ends trimmed.
-pub(crate) fn squeeze(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A title from a file name: the stem, with `-` and `_` as spaces and order numbers dropped.

@@ -13,7 +13,9 @@ mod reuse;
 mod room;
 mod run;
 mod speech;
+mod titles;
 mod transcode;
+mod transcript;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -203,6 +205,7 @@ impl Pipeline {
         for stage in Stage::ALL {
             queue.handle(stage.job(), Arc::new(Step { parts: self.parts.clone(), stage }));
         }
+        queue.handle(school::transcript::JOB, Arc::new(transcript::Corrections { parts: self.parts.clone() }));
     }
 
     /// Starts a run, or attaches to the unfinished one of the same source; the course is made when it is not there.

@@ -13,6 +13,7 @@ mod openapi;
 mod packages;
 mod quizzes;
 mod scorm;
+mod recording;
 mod shape;
 mod stream;
 mod world;

@@ -187,6 +187,13 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
     let path = match (row.method.as_str(), row.path.as_str()) {
         (_, "/app/{*file}") => "/app/courses".to_owned(),
         (_, "/docs/{*file}") => "/docs/index.html".to_owned(),
+        (_, "/player/youtube/{video}") => "/player/youtube/dQw4w9WgXcQ".to_owned(),
+        (_, "/api/v1/streams/{ticket}/{file}") => "/api/v1/streams/none/master.m3u8".to_owned(),
+        ("PUT", "/api/v1/courses/{id}/media") => {
+            // What changes nothing writes nothing.
+            body = Some(json!({ "protected": false }));
+            row.path.replace("{id}", &course.to_string())
+        }
         (_, "/api/v1/auth/login") => {
             body = Some(json!({ "institution": "a-school", "username": "le", "password": PASSWORD }));
             row.path.clone()
@@ -230,6 +237,14 @@ async fn aim(world: &World, row: &Row, role: &str, distance: Distance) -> Aim {
         (_, "/api/v1/progress/stream") => format!("/api/v1/progress/stream?ingestion={}", target.ingestion),
         (_, p) if p.starts_with("/api/v1/content/") => {
             let lesson = if row.state == "hidden" { target.hidden } else { target.lesson };
+            body = match (row.method.as_str(), p.rsplit('/').next()) {
+                ("PUT", Some("position")) => Some(json!({ "seconds": 3.0 })),
+                ("PUT", _) => {
+                    Some(json!({ "version": "0-0", "cues": [{ "start": 0.0, "end": 1.0, "text": "a line" }] }))
+                }
+                ("POST", _) => Some(json!({ "text": "a line" })),
+                _ => None,
+            };
             p.replace("{id}", &lesson.to_string()).replace("{file}", "master.m3u8")
         }
         ("POST", "/api/v1/enrollments" | "/api/v1/courses/{id}/enrollments") => {

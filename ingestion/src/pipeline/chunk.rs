@@ -1,12 +1,15 @@
 //! Stage `chunk`: documents to blocks to chunks, each document with its own outcome.
 
+mod spoken;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
 use domain::chunk::Chunk;
 use domain::document::{Document, DocumentKind, Notes, Warning};
 use domain::ingestion::{Failure, Stage, failure};
-use serde_json::json;
+use domain::transcript::Edited;
+use serde_json::{Map, Value, json};
 use store::queue::{Completion, JobError};
 use store::sql::document::Document as Row;
 use store::{blob, sql};
@@ -40,6 +43,7 @@ pub(super) struct Read {
     pub(super) title: String,
     pub(super) warnings: Vec<Warning>,
     pub(super) notes: Notes,
+    pub(super) facts: Map<String, Value>,
     pub(super) chunks: Vec<Chunk>,
 }
 
@@ -100,6 +104,7 @@ impl Run<'_> {
     ) -> Outcomes<Vec<Parsed>> {
         let mut taken: HashMap<usize, Read> = HashMap::new();
         let mut plain: HashMap<usize, Result<Document, Failure>> = HashMap::new();
+        let mut facts: HashMap<usize, Map<String, Value>> = HashMap::new();
         let mut inputs = Vec::new();
         let mut places = Vec::new();
         for (index, row) in group.iter().enumerate() {
@@ -118,6 +123,16 @@ impl Run<'_> {
                 Some(format) if format.hostile() => {
                     inputs.push(Input { format, path: row.path.clone(), bytes: bytes.to_vec() });
                     places.push(index);
+                }
+                Some(Format::Captions) => {
+                    let edited = self.edited(&row.path).await?;
+                    let row = row.clone();
+                    let read = crate::source::blocking(move || spoken::read(&row, &bytes, edited.as_ref()));
+                    let read = read.await.map(|(document, found)| {
+                        facts.insert(index, found);
+                        document
+                    });
+                    plain.insert(index, read);
                 }
                 Some(format) => {
                     let included = self.included(row).await?;
@@ -156,11 +171,22 @@ impl Run<'_> {
             });
             let outcome = cut.await.map(|(document, chunks)| {
                 let warnings = warnings(&document, &chunks);
-                Read { title: document.title, warnings, notes: document.notes, chunks }
+                let facts = facts.remove(&index).unwrap_or_default();
+                Read { title: document.title, warnings, notes: document.notes, facts, chunks }
             });
             parsed.push(Parsed { row: row.clone(), outcome });
         }
         Ok(parsed)
+    }
+
+    /// The corrections of a transcript of this source.
+    pub(super) async fn edited(&self, path: &str) -> Outcomes<Option<Edited>> {
+        let (institution, source, path) = (self.ingestion.institution_id, self.ingestion.source_id, path.to_owned());
+        let found = self
+            .parts
+            .store
+            .read(|tx| Box::pin(async move { sql::transcript::get(tx, institution, source, &path).await }));
+        Ok(found.await?)
     }
 
     /// The files that a document includes, as the fetch kept them.
@@ -192,7 +218,7 @@ impl Run<'_> {
                     let mut all = Vec::new();
                     for Parsed { row, outcome } in parsed {
                         match outcome {
-                            Ok(Read { title, warnings, notes, chunks }) => {
+                            Ok(Read { title, warnings, notes, facts, chunks }) => {
                                 let first = sql::chunk::count(tx, institution, version).await?;
                                 let inserted = sql::chunk::insert_many(
                                     tx,
@@ -206,7 +232,7 @@ impl Run<'_> {
                                 );
                                 inserted.await?;
                                 sql::document::set_chunked(tx, institution, row.id, &title, &warnings).await?;
-                                sql::document::set_notes(tx, &row, &notes).await?;
+                                sql::document::set_facts(tx, &row, &notes, facts).await?;
                                 all.extend(warnings);
                             }
                             Err(failure) => sql::document::set_failed(tx, institution, row.id, &failure).await?,

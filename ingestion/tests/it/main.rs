@@ -30,4 +30,5 @@ mod shared_data;
 mod source;
 mod testkit;
 mod web;
+mod transcript;
 mod youtube;

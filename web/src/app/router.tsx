@@ -14,6 +14,7 @@ import { SubmissionsPage } from "../features/submission/submissions-page";
 import { Classroom } from "./classroom";
 import { Course } from "./course";
 import { NotHere, Shell } from "./shell";
+import { Transcript } from "./transcript";
 
 export const router = createBrowserRouter(
   [
@@ -35,6 +36,7 @@ export const router = createBrowserRouter(
         { path: "/courses/:course/ingestions", element: <IngestionPage /> },
         { path: "/courses/:course/lessons/:lesson", element: <Classroom /> },
         { path: "/courses/:course/lessons/:lesson/package", element: <PackagePage /> },
+        { path: "/courses/:course/lessons/:lesson/transcript", element: <Transcript /> },
         { path: "*", element: <NotHere /> },
       ],
     },

@@ -27,6 +27,7 @@ use store::testing::execute;
 use store::{Store, Tx};
 
 mod gateway;
+mod media;
 mod scorm;
 
 pub(super) struct Healthy {
@@ -154,6 +155,9 @@ pub(super) async fn plant(store: &Store, slug: &'static str) -> Healthy {
         execute(store, &sql).await.unwrap();
     }
     for sql in grading(institution, course, user, other_user) {
+        execute(store, &sql).await.unwrap();
+    }
+    for sql in media::rows(institution, course, source, user) {
         execute(store, &sql).await.unwrap();
     }
     for sql in gateway::rows(institution, course, user) {
