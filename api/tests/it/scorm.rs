@@ -358,7 +358,8 @@ async fn replay(world: &World, lesson: LessonId, name: &str, activity: &Value, t
                 let sent = batch(1, sequence, &[(text("element"), text("value"))], false);
                 let answer = world.post("LE", &format!("{path}/commits"), sent).await;
                 let outcome = attributes(&answer);
-                let code = outcome["refused"][0]["code"].as_u64().map_or("0".to_owned(), |code| code.to_string());
+                let code =
+                    outcome["refused"][0]["code"].as_u64().map_or_else(|| "0".to_owned(), |code| code.to_string());
                 let done = (outcome["kept"] == 1).to_string();
                 if answer.status != StatusCode::OK || (done.as_str(), code.as_str()) != expected {
                     tally.wrong.push(format!("{case}: {}", answer.text));

@@ -1,6 +1,7 @@
 //! SCORM packages at the command line: what came of them, and what they set.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
 use comfy_table::Table;
@@ -40,10 +41,10 @@ async fn results(context: &Context<'_>, course: &str) -> Result<u8> {
     }
     let mut names: BTreeMap<UserId, String> = BTreeMap::new();
     for one in &all {
-        if !names.contains_key(&one.user_id) {
+        if let Entry::Vacant(entry) = names.entry(one.user_id) {
             // Who may not look at users sees their ids.
             let name = school.user().get(&actor, one.user_id).await.map(|profile| profile.user.username);
-            names.insert(one.user_id, name.unwrap_or_else(|_| one.user_id.to_string()));
+            entry.insert(name.unwrap_or_else(|_| one.user_id.to_string()));
         }
     }
     context.out.result(&json!({ "scoreSource": SCORE_SOURCE, "attempts": all }), |_| {
