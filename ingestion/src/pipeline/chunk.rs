@@ -108,7 +108,9 @@ impl Run<'_> {
         let mut inputs = Vec::new();
         let mut places = Vec::new();
         for (index, row) in group.iter().enumerate() {
-            if let Some(read) = self.take_over(earlier, row, chapters).await? {
+            // A transcript may have been corrected since.
+            let spoken = format(row) == Some(Format::Captions);
+            if !spoken && let Some(read) = self.take_over(earlier, row, chapters).await? {
                 taken.insert(index, read);
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::document::Notes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use store::sql::document::Document as Row;
 use store::{Tx, sql};
 
@@ -77,6 +77,7 @@ impl Run<'_> {
             title: old.title.clone(),
             warnings: old.warnings.clone(),
             notes,
+            facts: Map::new(),
             chunks: stored.into_iter().map(|stored| stored.chunk).collect(),
         }))
     }

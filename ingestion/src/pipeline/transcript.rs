@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::SourceId;
-use domain::ingestion::Stage;
+use domain::ingestion::{Crawl, Stage};
 use domain::job::Job;
 use serde_json::{Value, json};
 use store::queue::{Completion, Handler, JobError, Lease};
@@ -54,7 +54,14 @@ impl Handler for Corrections {
             Box::pin(async move {
                 let Some(source) = sql::source::get(tx, institution, current.source_id).await? else { return Ok(()) };
                 let version = sql::transcript::copy_version(tx, institution, &current).await?;
-                let place = Place { origin: source.origin, name: None, captions: None, local: false, rights: false };
+                let place = Place {
+                    origin: source.origin,
+                    name: None,
+                    captions: None,
+                    local: false,
+                    rights: false,
+                    crawl: Crawl::default(),
+                };
                 let request = Request { kind: source.kind, place, uploads: Vec::new() };
                 let request = serde_json::to_value(&request)
                     .map_err(|error| store::Error::Damaged { column: "request".into(), reason: error.to_string() })?;

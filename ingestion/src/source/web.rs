@@ -181,7 +181,7 @@ impl Reader {
         let title = if self.crawl.site { host } else { self.start.to_string() };
         let modules = vec![Module { title: None, chapter: false, lessons }];
         let outline = Outline { title, modules, failures, import: None, questions: Vec::new() };
-        Ok(Fetched { outline, commit: None, documents, warnings })
+        Ok(Fetched { outline, commit: None, documents, files: Vec::new(), warnings })
     }
 
     /// On the site that was asked for: same scheme, host and port.

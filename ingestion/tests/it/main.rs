@@ -29,6 +29,6 @@ mod school;
 mod shared_data;
 mod source;
 mod testkit;
-mod web;
 mod transcript;
+mod web;
 mod youtube;
