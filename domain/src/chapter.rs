@@ -1,7 +1,7 @@
 //! Chapters of a recording: as its author gave them, or where its speech turns to another topic.
 //!
 //! Topic shifts are found by lexical cohesion between neighbouring stretches of speech (Hearst,
-//! "TextTiling", Computational Linguistics 23(1), 1997); titles are the phrase that tells a stretch
+//! "`TextTiling`", Computational Linguistics 23(1), 1997); titles are the phrase that tells a stretch
 //! from the others. A model may write better titles; nothing here calls one.
 
 use std::collections::{HashMap, HashSet};

@@ -140,6 +140,7 @@ fn a_disk_that_fills_up_ends_typed_and_the_run_goes_on_after_space_is_made() {
         let mut child = school.command(&["ingest", "dir", path, "--course", "sailing", "--json"]);
         child.envs(variables).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let child = child.spawn().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the disk is filled at a random moment")]
         std::thread::sleep(Duration::from_millis(random.random_range(20..900)));
         fill(&filler);
         let output = child.wait_with_output().unwrap();

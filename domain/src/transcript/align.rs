@@ -76,7 +76,7 @@ pub fn align(paste: &str, cues: &[Cue]) -> Aligned {
                 .get(run.end)
                 .copied()
                 .flatten()
-                .or(spoken.last().map(|one| (one.end, one.end)))
+                .or_else(|| spoken.last().map(|one| (one.end, one.end)))
                 .map_or(0, |(start, _)| start),
             text: shown.get(run).unwrap_or_default().join(" "),
         })

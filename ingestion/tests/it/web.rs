@@ -45,7 +45,7 @@ impl Site {
                         .find_map(|line| line.to_lowercase().strip_prefix("if-none-match: ").map(str::to_owned));
                     notes.lock().unwrap().push(format!("{path}{}", tag.as_ref().map_or("", |_| " again")));
                     let page = known.lock().unwrap().get(&path).cloned();
-                    let (mut status, headers, mut body) = page.unwrap_or((404, Vec::new(), "nothing".into()));
+                    let (mut status, headers, mut body) = page.unwrap_or_else(|| (404, Vec::new(), "nothing".into()));
                     if tag.is_some()
                         && headers.iter().any(|(name, value)| *name == "ETag" && Some(value) == tag.as_ref())
                     {

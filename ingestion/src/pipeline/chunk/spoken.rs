@@ -69,7 +69,7 @@ fn lost(path: &str, lost: &[Change]) -> Vec<Warning> {
         .iter()
         .take(MOST_NAMED)
         .map(|change| {
-            let start = change.before.first().or(change.after.first()).map_or(0, |line| line.start) / 1000;
+            let start = change.before.first().or_else(|| change.after.first()).map_or(0, |line| line.start) / 1000;
             let message = format!(
                 "a correction has no place in the new captions: \"{}\" was corrected to \"{}\"; make it again where it belongs",
                 said(&change.before),
