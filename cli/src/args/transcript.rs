@@ -25,7 +25,7 @@ pub(crate) enum TranscriptCommand {
     Edit {
         #[command(flatten)]
         of: OfLesson,
-        /// Captions (WebVTT or SubRip) that take the place of all lines
+        /// Captions (VTT or SRT) that take the place of all lines
         #[arg(long, value_name = "FILE", required_unless_present = "find")]
         file: Option<PathBuf>,
         /// Words to replace, in exactly this spelling
@@ -51,6 +51,6 @@ pub(crate) enum TranscriptCommand {
         #[arg(long, default_value_t = 0.7, value_name = "0-1")]
         least: f64,
     },
-    /// Print the captions as WebVTT
+    /// Print the captions as a VTT file
     Export(OfLesson),
 }
