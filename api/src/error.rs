@@ -17,6 +17,10 @@ pub(crate) const TOO_LARGE: &str = "PAYLOAD_TOO_LARGE";
 pub(crate) const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
 /// A header that must be there is not.
 pub(crate) const PRECONDITION_REQUIRED: &str = "PRECONDITION_REQUIRED";
+/// Somebody else is at it right now.
+pub(crate) const LOCKED: &str = "LOCKED";
+/// The disk has no room.
+pub(crate) const DISK_FULL: &str = "DISK_FULL";
 /// It took too long.
 pub(crate) const TIMEOUT: &str = "TIMEOUT";
 /// A part that cannot be served was asked for.
@@ -59,6 +63,8 @@ impl ApiError {
             UNSUPPORTED_MEDIA_TYPE => return StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PRECONDITION_REQUIRED => return StatusCode::PRECONDITION_REQUIRED,
             school::course::PRECONDITION_FAILED => return StatusCode::PRECONDITION_FAILED,
+            LOCKED => return StatusCode::LOCKED,
+            DISK_FULL => return StatusCode::INSUFFICIENT_STORAGE,
             BAD_RANGE => return StatusCode::RANGE_NOT_SATISFIABLE,
             _ => {}
         }

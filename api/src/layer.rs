@@ -53,6 +53,7 @@ async fn trace(State(app): State<App>, mut request: Request, next: Next) -> Resp
     request.extensions_mut().insert(TraceId(trace_id.clone()));
     let method = request.method().clone();
     let docs = request.uri().path().starts_with("/docs");
+    let upload = crate::routes::upload::speaks(request.uri().path());
     let started = Instant::now();
     let running = app.metrics.begin();
     let response = match std::panic::AssertUnwindSafe(next.run(request)).catch_unwind().await {
@@ -77,6 +78,9 @@ async fn trace(State(app): State<App>, mut request: Request, next: Next) -> Resp
         None => response,
     };
     secure(response.headers_mut(), docs, &trace_id);
+    if upload {
+        crate::routes::upload::name_protocol(response.headers_mut());
+    }
     response
 }
 
@@ -139,7 +143,8 @@ async fn bound(State(app): State<App>, request: Request, next: Next) -> Response
     }
     // What a model may take part in, or a file comes up with.
     let long = ["/ingestions", "/questions/generate", "/proposals"].iter().any(|end| path.ends_with(end));
-    let slow = path.contains("/tutor/") || (long && request.method() == Method::POST);
+    let piece = request.method() == Method::PATCH;
+    let slow = path.contains("/tutor/") || piece || (long && request.method() == Method::POST);
     let limit: Duration = if slow { app.options.long_timeout } else { app.options.timeout };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,

@@ -48,6 +48,7 @@ mod source;
 mod submission;
 mod transcript;
 mod tutor;
+pub(crate) mod upload;
 mod usage;
 mod user;
 
@@ -83,6 +84,7 @@ impl Routes {
             Method::POST => MethodFilter::POST,
             Method::PUT => MethodFilter::PUT,
             Method::DELETE => MethodFilter::DELETE,
+            Method::PATCH => MethodFilter::PATCH,
             _ => MethodFilter::GET,
         };
         let gate = move |request: Request, next: Next| layer::gate(action, path, request, next);
@@ -125,6 +127,7 @@ pub(crate) fn all() -> Routes {
     const POST: Method = Method::POST;
     const PUT: Method = Method::PUT;
     const DELETE: Method = Method::DELETE;
+    const PATCH: Method = Method::PATCH;
     let mut routes = Routes::default();
 
     // Everybody
@@ -237,6 +240,10 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/ingestions", A::Ingest, about("Starts an ingestion: an https address as JSON, or a file as multipart/form-data").body::<ingestion::NewIngestion>().created::<ingestion::IngestionAttributes>(), ingestion::create);
     routes.add(GET, "/api/v1/ingestions", A::Ingest, about("Lists the ingestions of a course").query(ingestion::LIST_QUERY).many::<ingestion::IngestionAttributes>(), ingestion::list);
     routes.add(GET, "/api/v1/ingestions/{id}", A::Ingest, about("Reads an ingestion").one::<ingestion::IngestionAttributes>(), ingestion::get);
+    routes.add(POST, "/api/v1/courses/{id}/uploads", A::Ingest, about("Begins a file that comes in pieces (tus 1.0.0); it is ingested by its id once it is whole").created::<upload::UploadAttributes>(), upload::create);
+    routes.add(GET, "/api/v1/uploads/{id}", A::Ingest, about("Says how much of a file is here; HEAD answers the headers alone").one::<upload::UploadAttributes>(), upload::get);
+    routes.add(PATCH, "/api/v1/uploads/{id}", A::Ingest, about("Takes the next piece of a file, from the offset that it names").nothing(), upload::append);
+    routes.add(DELETE, "/api/v1/uploads/{id}", A::Ingest, about("Gives a file up that came in pieces").nothing(), upload::end);
     routes.add(POST, "/api/v1/ingestions/plan", A::Ingest, about("Says what an ingestion would bring: documents, time, disk; writes nothing").body::<ingestion::NewIngestion>().one::<ingestion::PlanAttributes>(), ingestion::plan);
     routes.add(POST, "/api/v1/ingestions/{id}/pause", A::Ingest, about("Holds an ingestion; nothing is lost").one::<ingestion::IngestionChange>(), ingestion::pause);
     routes.add(POST, "/api/v1/ingestions/{id}/resume", A::Ingest, about("Lets a held ingestion go on").one::<ingestion::IngestionChange>(), ingestion::resume);

@@ -3,10 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use axum::extract::multipart::{Field, Multipart, MultipartError};
-use domain::{Error, ErrorKind};
+use domain::{Error, ErrorKind, UploadId};
+use school::upload::Upload;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::error::{ApiError, ApiResult, TOO_LARGE};
+use crate::error::{ApiError, ApiResult, DISK_FULL, TOO_LARGE};
+
+mod piece;
+
+pub(crate) use piece::{Piece, arrived, begin};
+
+/// Where an upload in pieces lies.
+pub(crate) fn folder(root: &Path, id: UploadId) -> PathBuf {
+    root.join(id.to_string())
+}
+
+/// The file of an upload in pieces.
+pub(crate) fn path(root: &Path, upload: &Upload) -> PathBuf {
+    named(&folder(root, upload.id), "content", &upload.name)
+}
 
 /// What came in the form.
 #[derive(Default)]
@@ -81,10 +96,17 @@ async fn text(mut field: Field<'_>) -> ApiResult<String> {
 
 /// Writes a part to a file. Only the ending of the sender's name is kept: parsers look at it.
 async fn keep(mut field: Field<'_>, folder: &Path, stem: &str, name: &str) -> ApiResult<PathBuf> {
-    let broken_disk = |error: std::io::Error| {
-        ApiError(Error::new(ErrorKind::Unavailable, format!("database of uploads: cannot store the file: {error}")))
-    };
     tokio::fs::create_dir_all(folder).await.map_err(broken_disk)?;
+    let path = named(folder, stem, name);
+    let mut file = tokio::fs::File::create(&path).await.map_err(broken_disk)?;
+    while let Some(chunk) = field.chunk().await.map_err(|error| broken(&error))? {
+        file.write_all(&chunk).await.map_err(broken_disk)?;
+    }
+    file.sync_all().await.map_err(broken_disk)?;
+    Ok(path)
+}
+
+fn named(folder: &Path, stem: &str, name: &str) -> PathBuf {
     let ending: String = Path::new(name)
         .extension()
         .and_then(|ending| ending.to_str())
@@ -94,17 +116,20 @@ async fn keep(mut field: Field<'_>, folder: &Path, stem: &str, name: &str) -> Ap
         .take(8)
         .collect::<String>()
         .to_ascii_lowercase();
-    let path = folder.join(if ending.is_empty() { stem.to_owned() } else { format!("{stem}.{ending}") });
-    let mut file = tokio::fs::File::create(&path).await.map_err(broken_disk)?;
-    while let Some(chunk) = field.chunk().await.map_err(|error| broken(&error))? {
-        file.write_all(&chunk).await.map_err(broken_disk)?;
+    folder.join(if ending.is_empty() { stem.to_owned() } else { format!("{stem}.{ending}") })
+}
+
+/// What came is kept: an upload in pieces goes on where it stopped.
+fn broken_disk(error: std::io::Error) -> ApiError {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        let message = "the disk of the server is full: once there is room, the upload goes on where it stopped";
+        return ApiError::new(ErrorKind::Unavailable, DISK_FULL, message);
     }
-    file.sync_all().await.map_err(broken_disk)?;
-    Ok(path)
+    ApiError(Error::new(ErrorKind::Unavailable, format!("database of uploads: cannot store the file: {error}")))
 }
 
 /// What the sender called the file, fit to be shown.
-fn display_name(name: &str) -> String {
+pub(crate) fn display_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let shown: String = last.chars().filter(|c| !c.is_control()).take(200).collect();
     if shown.trim().is_empty() { "upload".into() } else { shown }

@@ -83,6 +83,8 @@ ids! {
     ApiKeyId,
     /// A durable request to a model.
     ModelRequestId,
+    /// A file that comes in pieces.
+    UploadId,
 }
 
 impl ChunkId {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::event::Event;
 use domain::ingestion::{Crawl, SourceKind};
 use domain::policy::{Action, Actor};
-use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, VersionId};
+use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, UploadId, VersionId};
 use serde::{Deserialize, Serialize};
 use store::sql::ingestion::Ingestion;
 use store::sql::institution::Owned;
@@ -74,6 +74,8 @@ pub struct NewIngestion {
     pub location: Location,
     /// How much of a web site.
     pub crawl: Crawl,
+    /// Uploads that the location stands for; they end with the start.
+    pub uploads: Vec<UploadId>,
 }
 
 /// Use cases of ingestions.
@@ -125,6 +127,9 @@ impl Ingestions<'_> {
                 Box::pin(async move {
                     let subject = format!("course:{}", course.id);
                     record(tx, actor, course.institution_id, Action::Ingest.as_str(), &subject).await?;
+                    for upload in new.uploads {
+                        crate::upload::taken(tx, actor, upload).await?;
+                    }
                     Ok(Started { id })
                 })
             })

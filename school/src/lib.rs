@@ -36,6 +36,7 @@ mod throttle;
 pub mod transcript;
 pub mod tutor;
 mod unit;
+pub mod upload;
 pub mod usage;
 pub mod user;
 
@@ -263,6 +264,12 @@ impl School {
     #[must_use]
     pub fn ingestion(&self) -> ingestion::Ingestions<'_> {
         ingestion::Ingestions { school: self }
+    }
+
+    /// Files that come in pieces.
+    #[must_use]
+    pub fn upload(&self) -> upload::Uploads<'_> {
+        upload::Uploads { school: self }
     }
 
     /// Sources of courses.

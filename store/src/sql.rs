@@ -39,6 +39,7 @@ pub mod source;
 pub mod submission;
 pub mod token;
 pub mod transcript;
+pub mod upload;
 pub mod usage;
 pub mod user;
 pub(crate) mod verify;

@@ -1,12 +1,15 @@
 //! Ingestions: starting and reading them.
 
+use std::path::PathBuf;
+
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::http::header;
 use axum::response::Response;
 use domain::ingestion::{Crawl, SourceKind};
-use domain::{CourseId, Error, IngestionId};
+use domain::{CourseId, Error, ErrorKind, IngestionId, UploadId};
 use school::ingestion::Location;
 use school::ingestion::control::{Changed, Status};
+use school::upload::UPLOAD_INCOMPLETE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -28,7 +31,13 @@ pub(crate) struct NewIngestion {
     /// `git`, `youtube`, `video-page` and `web` by address; `scorm`, `file`, `video`, `cartridge`, `qti`, `h5p` and `cmi5` as uploads.
     kind: String,
     /// An https address on the list of allowed hosts.
-    url: String,
+    url: Option<String>,
+    /// Instead of an address, a whole file that came in pieces.
+    #[schema(value_type = Option<String>)]
+    upload: Option<UploadId>,
+    /// Captions of such a recording, that came in the same way.
+    #[schema(value_type = Option<String>)]
+    captions: Option<UploadId>,
     /// For `web`: the pages that the first one links to as well.
     #[serde(default)]
     site: bool,
@@ -187,8 +196,8 @@ fn kind_of(text: &str) -> Result<SourceKind, Error> {
     })
 }
 
-/// An address as JSON asks for it.
-fn asked(new: NewIngestion) -> Result<school::ingestion::NewIngestion, Error> {
+/// What JSON asks for: an address, or files that came in pieces.
+async fn asked(app: &App, caller: &Caller, new: NewIngestion) -> ApiResult<school::ingestion::NewIngestion> {
     let known = Crawl::default();
     let crawl = Crawl {
         site: new.site,
@@ -197,17 +206,50 @@ fn asked(new: NewIngestion) -> Result<school::ingestion::NewIngestion, Error> {
     };
     if !(1..=Crawl::MOST_PAGES).contains(&crawl.max_pages) {
         let message = format!("\"maxPages\" is 1 to {}", Crawl::MOST_PAGES);
-        return Err(Error::invalid("maxPages", "OUT_OF_RANGE", message));
+        return Err(Error::invalid("maxPages", "OUT_OF_RANGE", message).into());
     }
     if crawl.depth > Crawl::DEEPEST {
-        return Err(Error::invalid("depth", "OUT_OF_RANGE", format!("\"depth\" is 0 to {}", Crawl::DEEPEST)));
+        return Err(Error::invalid("depth", "OUT_OF_RANGE", format!("\"depth\" is 0 to {}", Crawl::DEEPEST)).into());
     }
     let (course, kind) = (new.course_id.parse::<CourseId>()?, kind_of(&new.kind)?);
-    Ok(school::ingestion::NewIngestion { course, kind, location: Location::Url(new.url), crawl })
+    let uploads: Vec<UploadId> = new.upload.into_iter().chain(new.captions).collect();
+    let location = match (new.url, new.upload) {
+        (Some(url), None) if new.captions.is_none() => Location::Url(url),
+        (None, Some(upload)) => {
+            let (path, name) = whole(app, caller, course, upload).await?;
+            let captions = match new.captions {
+                Some(captions) => Some(whole(app, caller, course, captions).await?.0),
+                None => None,
+            };
+            Location::Upload { path, name, captions }
+        }
+        _ => {
+            let message = "an ingestion is of \"url\" or of \"upload\"; \"captions\" belong to an upload";
+            return Err(Error::invalid("url", "REQUIRED", message).into());
+        }
+    };
+    Ok(school::ingestion::NewIngestion { course, kind, location, crawl, uploads })
+}
+
+/// A file that came in pieces, once all of them are here.
+async fn whole(app: &App, caller: &Caller, course: CourseId, id: UploadId) -> ApiResult<(PathBuf, String)> {
+    let found = app.ports.school.upload().get(&caller.actor, id).await?;
+    if found.course_id != course {
+        let message = "the upload was begun for another course";
+        return Err(Error::invalid("upload", "INVALID_FORMAT", message).into());
+    }
+    let path = upload::path(&app.ports.upload_dir, &found);
+    let here = upload::arrived(&path).await?;
+    if here != found.length {
+        let message = format!("{here} of {} bytes of \"{}\" are here; send the rest first", found.length, found.name);
+        return Err(Error::new(ErrorKind::Conflict, message).with_code(UPLOAD_INCOMPLETE).into());
+    }
+    Ok((path, found.name))
 }
 
 pub(super) async fn plan(State(app): State<App>, caller: Caller, Json(new): Json<NewIngestion>) -> ApiResult<Response> {
-    let plan = app.ports.school.ingestion().plan(&caller.actor, asked(new)?).await?;
+    let new = asked(&app, &caller, new).await?;
+    let plan = app.ports.school.ingestion().plan(&caller.actor, new).await?;
     let id = plan.get("fingerprint").and_then(Value::as_str).unwrap_or_default().to_owned();
     let attributes: PlanAttributes = serde_json::from_value(plan)
         .map_err(|error| Error::new(domain::ErrorKind::Internal, format!("the plan is damaged: {error}")))?;
@@ -259,7 +301,8 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
         let location = Location::Upload { path, name, captions: form.captions };
         match parsed {
             Ok((course, kind)) => {
-                (school::ingestion::NewIngestion { course, kind, location, crawl: Crawl::default() }, folder)
+                let (crawl, uploads) = (Crawl::default(), Vec::new());
+                (school::ingestion::NewIngestion { course, kind, location, crawl, uploads }, folder)
             }
             Err(error) => {
                 if let Some(folder) = folder {
@@ -270,7 +313,7 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
         }
     } else {
         let Json(new) = Json::<NewIngestion>::from_request(request, &app).await?;
-        (asked(new)?, None)
+        (asked(&app, &caller, new).await?, None)
     };
     match ingestions.start(&caller.actor, new).await {
         Ok(started) => {

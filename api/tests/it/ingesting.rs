@@ -64,6 +64,9 @@ pub(crate) async fn aim(
         (_, "/api/v1/sources/{id}" | "/api/v1/sources/{id}/refresh") => {
             (on(path, run(world, place, mark, "failed").await.0.to_string()), None)
         }
+        ("GET" | "PATCH" | "DELETE", "/api/v1/uploads/{id}") => {
+            (on(path, crate::uploads::begun(world, place).await.to_string()), None)
+        }
         ("PUT", "/api/v1/ingestion-limits") => (format!("{path}?institution={slug}"), Some(json!({ "runs": 2 }))),
         (_, "/api/v1/ingestion-limits") => (format!("{path}?institution={slug}"), None),
         _ => return None,

@@ -16,4 +16,5 @@ mod recording;
 mod scorm;
 mod shape;
 mod stream;
+mod uploads;
 mod world;

@@ -97,7 +97,8 @@ fn distances(row: &Row) -> Vec<Distance> {
             if p.contains("/courses/{id}")
                 || p.contains("/content/")
                 || p.contains("ingestions")
-                || p.contains("/sources") =>
+                || p.contains("/sources")
+                || p.contains("/uploads") =>
         {
             vec![Own, Sibling, Other]
         }
@@ -454,6 +455,7 @@ async fn check(world: &World, row: &Row, role: &str, aim: &Aim, asker: Asker<'_>
     let _echo = if crate::model_api::is(&row.path) { Some(crate::model_api::echo(&world.gateway).await) } else { None };
     let sent = match row.path.as_str() {
         "/v1/audio/transcriptions" => crate::model_api::upload(asker.token, "json"),
+        path if path.contains("/uploads") => crate::uploads::sent(asker.token, &row.method, &aim.path, &headers),
         _ => request(asker.token, row.method.clone(), &aim.path, aim.body.clone(), &headers),
     };
     let answer = world.send(sent).await;

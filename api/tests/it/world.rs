@@ -87,7 +87,7 @@ pub(crate) struct World {
     pub(crate) users: HashMap<&'static str, User>,
     pub(crate) tokens: HashMap<&'static str, String>,
     pub(crate) blobs: Arc<LocalBlobs>,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// What a recording with these bytes would have been made into: one sound stream.
@@ -184,7 +184,7 @@ impl World {
             users: HashMap::new(),
             tokens: HashMap::new(),
             blobs: blobs.clone(),
-            _folder: folder,
+            folder,
         };
         world.fill(&blobs).await;
         world

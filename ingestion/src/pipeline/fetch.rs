@@ -57,7 +57,8 @@ pub(super) fn remove_upload(path: &Path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(%error, path = %path.display(), "an upload could not be removed");
         }
-        _ => {}
+        // Its folder goes with the last file.
+        _ => drop(path.parent().map(std::fs::remove_dir)),
     }
 }
 

@@ -3,7 +3,7 @@
 use domain::institution::Institution;
 use domain::{
     ApiKeyId, AppealId, AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId,
-    ModelRequestId, QuestionId, ScormAttemptId, SourceId, SubmissionId, UserId,
+    ModelRequestId, QuestionId, ScormAttemptId, SourceId, SubmissionId, UploadId, UserId,
 };
 
 use crate::db::{Row, Tx, args};
@@ -143,6 +143,8 @@ pub enum Owned {
     ApiKey(ApiKeyId),
     /// A durable request to a model.
     ModelRequest(ModelRequestId),
+    /// A file that comes in pieces.
+    Upload(UploadId),
 }
 
 /// The institution that owns a row; `None` when there is no such row.
@@ -164,6 +166,7 @@ pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
         Owned::Submission(id) => ("SELECT institution_id FROM submissions WHERE id = $1", id.to_string()),
         Owned::Appeal(id) => ("SELECT institution_id FROM appeals WHERE id = $1", id.to_string()),
         Owned::ApiKey(id) => ("SELECT institution_id FROM api_keys WHERE id = $1", id.to_string()),
+        Owned::Upload(id) => ("SELECT institution_id FROM uploads WHERE id = $1", id.to_string()),
         Owned::ModelRequest(id) => ("SELECT institution_id FROM model_requests WHERE id = $1", id.to_string()),
     };
     tx.row(sql, args![id]).await?.map(|row| row.id("institution_id")).transpose()

@@ -64,6 +64,12 @@ function refresh(): Promise<boolean> {
   return running;
 }
 
+/** The login's token, for a client that sends its own requests; `renew` exchanges one that was refused. */
+export async function bearer(renew = false): Promise<string> {
+  if ((renew || !access) && signedIn()) await refresh();
+  return `Bearer ${access ?? ""}`;
+}
+
 /** `fetch` with the login's token; a token that ended is renewed once. */
 export async function authorised(input: Request): Promise<Response> {
   const send = (request: Request) => {

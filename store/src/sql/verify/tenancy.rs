@@ -53,6 +53,7 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("playback_positions", "lesson_id"),
     ("transcript_edits", "path"),
     ("course_media", "course_id"),
+    ("uploads", "id"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -127,6 +128,7 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("playback_positions", "user_id", "users", "id"),
     ("transcript_edits", "source_id", "sources", "id"),
     ("course_media", "course_id", "courses", "id"),
+    ("uploads", "course_id", "courses", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {

@@ -6,6 +6,7 @@ import { api, take, type Schemas } from "../../api/client";
 import { Problem, Waiting } from "../../ui/state";
 import { useTitle } from "../../ui/title";
 import { bytes, duration } from "./figures";
+import { NewUpload } from "./new-upload";
 import { Run } from "./run";
 import { Sources } from "./sources";
 
@@ -40,13 +41,14 @@ export function IngestionPage() {
       </p>
       <h1>Content and its ingestion</h1>
       <NewRun course={course} onStart={changed} />
+      <NewUpload course={course} onStart={changed} />
       <h2>Runs</h2>
       {list.isPending ? <Waiting what="ingestions" /> : null}
       {list.isError ? (
         <Problem title="The ingestions cannot be shown" error={list.error} retry={() => void list.refetch()} />
       ) : null}
       {list.isSuccess && all.length === 0 ? (
-        <p className="empty">Nothing was ingested into this course yet. Name an address above to begin.</p>
+        <p className="empty">Nothing was ingested into this course yet. Name an address or a file above to begin.</p>
       ) : null}
       <ul className="ingestions">
         {all.slice(0, 20).map((one) => (

@@ -1,4 +1,4 @@
-//! A learner's place in a recording, a corrected transcript, a course that protects its recordings.
+//! A learner's place in a recording, a corrected transcript, a course that protects its recordings, an upload.
 
 use domain::{CourseId, InstitutionId, SourceId, UserId};
 
@@ -12,6 +12,11 @@ pub(super) fn rows(institution: InstitutionId, course: CourseId, source: SourceI
         format!(
             "INSERT INTO transcript_edits (source_id, path, institution_id, version, base_sha256, lines, changes, updated_at)
              VALUES ('{source}', 'talk.mp4', '{institution}', 1, 'abc', '[]', '[]', 1)"
+        ),
+        format!(
+            "INSERT INTO uploads (id, institution_id, course_id, user_id, name, length, created_at, expires_at)
+             VALUES ('{}', '{institution}', '{course}', '{user}', 'talk.mp4', 7, 1, 2)",
+            domain::UploadId::fresh()
         ),
         format!(
             "INSERT INTO course_media (course_id, institution_id, protected, changed_at)
