@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod addresses;
 mod archive;
 mod captions;
 mod chunk;

@@ -12,15 +12,15 @@ use tokio::net::TcpListener;
 type Page = (u16, Vec<(&'static str, String)>, String);
 
 /// A site that notes what it is asked.
-struct Site {
-    host: String,
-    pages: Arc<Mutex<HashMap<String, Page>>>,
+pub(crate) struct Site {
+    pub(crate) host: String,
+    pub(crate) pages: Arc<Mutex<HashMap<String, Page>>>,
     asked: Arc<Mutex<Vec<String>>>,
     folder: tempfile::TempDir,
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let pages: Arc<Mutex<HashMap<String, Page>>> = Arc::default();
