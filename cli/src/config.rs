@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) ingest_allow_hosts: Vec<String>,
     /// The program yt-dlp, which reads videos of other sites: an absolute path, or a name to find on PATH.
     pub(crate) ytdlp: String,
+    /// A token of GitHub with "Metadata: read": then a repository's description, licence and topics are kept with it.
+    pub(crate) github_token: String,
     /// Languages of captions to take from other sites, the most wanted first.
     pub(crate) caption_languages: Vec<String>,
     /// MiB of the disk that no ingestion takes: a run that would is held until there is room.
@@ -126,6 +128,7 @@ impl Default for Config {
             job_concurrency: 2,
             ingest_allow_hosts: vec!["github.com".into()],
             ytdlp: "yt-dlp".into(),
+            github_token: String::new(),
             caption_languages: vec!["en".into()],
             disk_reserve_mib: 256,
             log: "warn".into(),
@@ -146,6 +149,7 @@ const VARIABLES: &[&str] = &[
     "job_concurrency",
     "ingest_allow_hosts",
     "ytdlp",
+    "github_token",
     "caption_languages",
     "disk_reserve_mib",
     "log",
@@ -215,6 +219,9 @@ impl Config {
         {
             let user = user.split(':').next().unwrap_or_default();
             shown.database_url = format!("{head}://{user}:***@{host}");
+        }
+        if !shown.github_token.is_empty() {
+            shown.github_token = "***".into();
         }
         shown
     }

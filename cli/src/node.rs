@@ -109,6 +109,8 @@ impl Node {
                 .with_outside(ingestion::source::Outside {
                     ytdlp: config.ytdlp.clone().into(),
                     hosts: config.ingest_allow_hosts.clone(),
+                    github: (!config.github_token.is_empty())
+                        .then(|| ingestion::source::GitHub::new(config.github_token.clone())),
                     languages: config.caption_languages.clone(),
                     ..Default::default()
                 })

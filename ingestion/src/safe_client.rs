@@ -138,6 +138,8 @@ pub struct SafeClient {
     /// `host:port` entries that may be private and without TLS.
     excepted: Arc<Vec<String>>,
     resolver: Arc<dyn Resolve>,
+    /// Who is told which login: host and port, and the token.
+    bearer: Option<(String, String)>,
     pinned: Arc<Mutex<HashMap<String, Pinned>>>,
 }
 
@@ -147,7 +149,20 @@ impl SafeClient {
     #[must_use]
     pub fn new(limits: Limits, hosts: &[String]) -> Self {
         let excepted = hosts.iter().map(|host| host.trim().to_ascii_lowercase()).filter(|host| host.contains(':'));
-        Self { limits, excepted: Arc::new(excepted.collect()), resolver: Arc::new(System), pinned: Arc::default() }
+        Self {
+            limits,
+            excepted: Arc::new(excepted.collect()),
+            resolver: Arc::new(System),
+            bearer: None,
+            pinned: Arc::default(),
+        }
+    }
+
+    /// The same client; the host of this address alone is told the token.
+    #[must_use]
+    pub fn with_bearer(mut self, address: &Url, token: &str) -> Self {
+        self.bearer = authority(address).map(|authority| (authority, token.to_owned()));
+        self
     }
 
     /// The same client with other names.
@@ -239,6 +254,11 @@ impl SafeClient {
                 request = request.header(name, value);
             }
         }
+        if let Some((told, token)) = &self.bearer
+            && authority(url).as_ref() == Some(told)
+        {
+            request = request.bearer_auth(token);
+        }
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
         let headers = response.headers();
@@ -310,6 +330,10 @@ impl SafeClient {
         }
         Ok(client)
     }
+}
+
+fn authority(url: &Url) -> Option<String> {
+    Some(format!("{}:{}", url.host()?, url.port_or_known_default()?))
 }
 
 fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {

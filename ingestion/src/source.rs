@@ -5,6 +5,7 @@
 mod dir;
 mod file;
 mod git;
+mod github;
 mod outline;
 mod outside;
 mod package;
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::sandbox::{Sandbox, Unpacked};
+pub use github::GitHub;
 pub use outside::Outside;
 
 /// Where a source is.
@@ -140,6 +142,9 @@ pub struct Outline {
     /// Documents that could not be fetched, and why.
     #[serde(default)]
     pub failures: Vec<(String, Failure)>,
+    /// What its site says of it beside its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Value>,
     /// What came over and what did not, for a package.
     #[serde(default)]
     pub import: Option<Value>,

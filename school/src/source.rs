@@ -320,8 +320,11 @@ async fn provenance(tx: &mut Tx, source: &Source) -> store::Result<Value> {
             }
         }
     }
+    let about = version.outline.get("about").cloned().unwrap_or_default();
+    licences.extend(about.get("licence").and_then(Value::as_str).map(str::to_owned));
     Ok(json!({
         "origin": source.origin,
+        "about": about,
         "commit": version.commit,
         "fingerprint": version.fingerprint,
         "publishedAt": version.published_at,

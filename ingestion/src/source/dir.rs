@@ -193,7 +193,7 @@ pub(super) fn collect(
             shown,
         ));
     }
-    let outline = Outline { title: title.to_owned(), modules, failures, import: None, questions: Vec::new() };
+    let outline = Outline { title: title.to_owned(), modules, failures, ..Outline::default() };
     Ok(Fetched { outline, commit, documents, files: Vec::new(), warnings })
 }
 

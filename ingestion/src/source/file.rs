@@ -80,9 +80,7 @@ fn read(path: &Path, shown: &str) -> Result<Fetched, Failure> {
     let outline = Outline {
         title: title_of_path(&name),
         modules: vec![Module { title: None, chapter: false, lessons: vec![lesson] }],
-        failures: Vec::new(),
-        import: None,
-        questions: Vec::new(),
+        ..Outline::default()
     };
     Ok(Fetched { outline, commit: None, documents: vec![document], files: Vec::new(), warnings: Vec::new() })
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 use super::dir::{LARGEST_PDF, Reader, collect};
-use super::{Fetched, Place, Source, blocking, cannot_open};
+use super::{Fetched, Outside, Place, Source, blocking, cannot_open};
 use crate::parse::{Format, title_of_path};
 use crate::sandbox::Sandbox;
 
@@ -33,6 +33,18 @@ impl Source for Git {
         SourceKind::Git
     }
 
+    async fn fetch_with(
+        &self,
+        place: &Place,
+        sandbox: &Sandbox,
+        scratch: &Path,
+        outside: &Outside,
+    ) -> Result<Fetched, Failure> {
+        let mut fetched = self.fetch(place, sandbox, scratch).await?;
+        describe(&mut fetched, &place.origin, outside).await;
+        Ok(fetched)
+    }
+
     async fn fetch(&self, place: &Place, _sandbox: &Sandbox, scratch: &Path) -> Result<Fetched, Failure> {
         let remote = Remote::parse(place)?;
         let clone = scratch.join("clone.git");
@@ -51,6 +63,15 @@ impl Source for Git {
         let (title, shown) = (title_of_path(&remote.name), remote.shown.clone());
         let sizes = files.into_iter().map(|file| (file.path, file.size)).collect();
         blocking(move || collect(&title, &shown, sizes, &Blobs(blobs), Some(commit))).await
+    }
+}
+
+async fn describe(fetched: &mut Fetched, origin: &str, outside: &Outside) {
+    let Some(github) = &outside.github else { return };
+    match github.about(origin, &outside.hosts).await {
+        Some(Ok(about)) => fetched.outline.about = Some(about),
+        Some(Err(warning)) => fetched.warnings.push(warning),
+        None => {}
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::GitHub;
 use crate::safe_client::Resolve;
 
 /// What sources that read other sites are given. The default has no listed host and no cache.
@@ -27,6 +28,8 @@ pub struct Outside {
     pub download: Duration,
     /// Longest fetch of a whole playlist or channel.
     pub whole: Duration,
+    /// Asked for what it says of its repositories.
+    pub github: Option<GitHub>,
     /// Names to addresses for web pages; the system's without one.
     pub resolver: Option<Arc<dyn Resolve>>,
 }
@@ -43,6 +46,7 @@ impl Default for Outside {
             command: Duration::from_secs(120),
             download: Duration::from_secs(3600),
             whole: Duration::from_secs(2 * 3600),
+            github: None,
             resolver: None,
         }
     }

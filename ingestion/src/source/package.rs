@@ -115,6 +115,7 @@ fn fetched(bundle: Bundle, archive: Option<Media>) -> Fetched {
         failures: bundle.failures,
         import: Some(report),
         questions: bundle.questions,
+        ..Outline::default()
     };
     Fetched { outline, commit: None, documents, files: Vec::new(), warnings }
 }

@@ -133,7 +133,7 @@ fn import(name: &str, mut package: Package, archive: Media) -> Result<Fetched, F
         modules: import.modules,
         failures: import.failures,
         import: Some(report),
-        questions: Vec::new(),
+        ..Outline::default()
     };
     Ok(Fetched { outline, commit: None, documents: import.documents, files, warnings })
 }

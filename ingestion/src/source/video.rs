@@ -164,9 +164,7 @@ fn fetched(checked: Checked, seconds: Option<f64>, contained: Vec<(i64, String)>
     let outline = Outline {
         title: title.clone(),
         modules: vec![Module { title: Some(title), chapter: false, lessons: vec![lesson] }],
-        failures: Vec::new(),
-        import: None,
-        questions: Vec::new(),
+        ..Outline::default()
     };
     Ok(Fetched { outline, commit: None, documents: vec![document], files: Vec::new(), warnings })
 }

@@ -130,7 +130,7 @@ async fn page(program: &Program<'_>, url: &Url, rights: bool, scratch: &Path) ->
     let title = lessons.first().and_then(|lesson| lesson.title.clone()).unwrap_or_else(|| url.to_string());
     let modules = vec![Module { title: Some(title.clone()), chapter: false, lessons }];
     Ok(Fetched {
-        outline: Outline { title, modules, failures, import: None, questions: Vec::new() },
+        outline: Outline { title, modules, failures, ..Outline::default() },
         commit: None,
         documents,
         files: Vec::new(),

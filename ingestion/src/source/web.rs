@@ -180,7 +180,7 @@ impl Reader {
         let host = self.start.host_str().unwrap_or_default().to_owned();
         let title = if self.crawl.site { host } else { self.start.to_string() };
         let modules = vec![Module { title: None, chapter: false, lessons }];
-        let outline = Outline { title, modules, failures, import: None, questions: Vec::new() };
+        let outline = Outline { title, modules, failures, ..Outline::default() };
         Ok(Fetched { outline, commit: None, documents, files: Vec::new(), warnings })
     }
 

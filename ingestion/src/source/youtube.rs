@@ -96,9 +96,7 @@ async fn one(program: &Program<'_>, id: &str, rights: bool, scratch: &Path) -> R
     let outline = Outline {
         title: title.clone(),
         modules: vec![Module { title: Some(title), chapter: false, lessons }],
-        failures: Vec::new(),
-        import: None,
-        questions: Vec::new(),
+        ..Outline::default()
     };
     Ok(Fetched { outline, commit: None, documents: vec![document], files: Vec::new(), warnings })
 }
@@ -170,7 +168,7 @@ async fn many(program: &Program<'_>, list: &Target, rights: bool, scratch: &Path
         return Err(first.unwrap_or_else(none));
     }
     let modules = vec![Module { title: Some(title.clone()), chapter: true, lessons }];
-    let outline = Outline { title, modules, failures, import: None, questions: Vec::new() };
+    let outline = Outline { title, modules, failures, ..Outline::default() };
     Ok(Fetched { outline, commit: None, documents, files: Vec::new(), warnings })
 }
 

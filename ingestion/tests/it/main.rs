@@ -14,6 +14,7 @@ mod captions;
 mod chunk;
 mod data;
 mod formats;
+mod github;
 mod html;
 mod injection;
 mod manifest;

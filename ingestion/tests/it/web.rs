@@ -14,6 +14,7 @@ type Page = (u16, Vec<(&'static str, String)>, String);
 /// A site that notes what it is asked.
 pub(crate) struct Site {
     pub(crate) host: String,
+    logins: Arc<Mutex<Vec<String>>>,
     pub(crate) pages: Arc<Mutex<HashMap<String, Page>>>,
     asked: Arc<Mutex<Vec<String>>>,
     folder: tempfile::TempDir,
@@ -26,9 +27,11 @@ impl Site {
         let pages: Arc<Mutex<HashMap<String, Page>>> = Arc::default();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let (known, notes) = (pages.clone(), asked.clone());
+        let logins: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = logins.clone();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (known, notes) = (known.clone(), notes.clone());
+                let (known, notes, seen) = (known.clone(), notes.clone(), seen.clone());
                 tokio::spawn(async move {
                     let mut bytes = Vec::new();
                     let mut buffer = [0; 4096];
@@ -44,6 +47,11 @@ impl Site {
                         .lines()
                         .find_map(|line| line.to_lowercase().strip_prefix("if-none-match: ").map(str::to_owned));
                     notes.lock().unwrap().push(format!("{path}{}", tag.as_ref().map_or("", |_| " again")));
+                    let login = request.lines().find_map(|line| {
+                        let (name, value) = line.split_once(": ")?;
+                        name.eq_ignore_ascii_case("authorization").then(|| value.to_owned())
+                    });
+                    seen.lock().unwrap().extend(login);
                     let page = known.lock().unwrap().get(&path).cloned();
                     let (mut status, headers, mut body) = page.unwrap_or_else(|| (404, Vec::new(), "nothing".into()));
                     if tag.is_some()
@@ -60,10 +68,15 @@ impl Site {
                 });
             }
         });
-        Self { host, pages, asked, folder: tempfile::tempdir().unwrap() }
+        Self { host, logins, pages, asked, folder: tempfile::tempdir().unwrap() }
     }
 
-    fn serve(&self, path: &str, status: u16, headers: Vec<(&'static str, String)>, body: &str) {
+    /// What came as `Authorization`.
+    pub(crate) fn logins(&self) -> Vec<String> {
+        std::mem::take(&mut *self.logins.lock().unwrap())
+    }
+
+    pub(crate) fn serve(&self, path: &str, status: u16, headers: Vec<(&'static str, String)>, body: &str) {
         self.pages.lock().unwrap().insert(path.into(), (status, headers, body.into()));
     }
 
@@ -72,7 +85,7 @@ impl Site {
         self.serve(path, 200, vec![("Content-Type", "text/html; charset=utf-8".into()), ("ETag", tag)], body);
     }
 
-    fn address(&self, path: &str) -> String {
+    pub(crate) fn address(&self, path: &str) -> String {
         format!("http://{}{path}", self.host)
     }
 
