@@ -152,6 +152,9 @@ fn shown(card: &Card) -> String {
         counts.chunks,
         size(counts.bytes.unsigned_abs())
     );
+    if let Some(about) = card.provenance.pointer("/about/description").and_then(Value::as_str) {
+        text.push_str(&format!("about: {about}\n"));
+    }
     for (name, key) in [("licence", "licences"), ("by", "authors")] {
         for said in card.provenance.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             text.push_str(&format!("{name}: {said}\n"));
