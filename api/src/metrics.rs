@@ -38,7 +38,7 @@ impl Metrics {
     pub(crate) fn end(&self, _: Running, method: &Method, route: &'static str, status: StatusCode, took: Duration) {
         self.active.fetch_sub(1, Ordering::Relaxed);
         let method = match *method {
-            Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::HEAD => method.as_str(),
+            Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::PATCH | Method::HEAD => method.as_str(),
             _ => "other",
         };
         let mut durations = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
