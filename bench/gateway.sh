@@ -100,7 +100,7 @@ ours() {
   if [ -z "${LYCEUM_BIN:-}" ]; then
     local product=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/lyceum/target}
     say "building the product with --release"
-    CARGO_TARGET_DIR=$product cargo build --quiet --release --locked --bin lyceum
+    CARGO_TARGET_DIR=$product cargo build --quiet --release --locked --workspace --bin lyceum
     LYCEUM_BIN=$product/release/lyceum
   fi
   mkdir -p "$data"
