@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) job_concurrency: usize,
     /// Hosts that may be ingested from by address.
     pub(crate) ingest_allow_hosts: Vec<String>,
+    /// Keys whose packs may be loaded (`lyceum ingest load`), as `lyceum ingest pack` prints them.
+    pub(crate) pack_trust: Vec<String>,
     /// The program yt-dlp, which reads videos of other sites: an absolute path, or a name to find on PATH.
     pub(crate) ytdlp: String,
     /// Languages of captions to take from other sites, the most wanted first.
@@ -119,6 +121,7 @@ impl Default for Config {
             lease_seconds: 60,
             job_concurrency: 2,
             ingest_allow_hosts: vec!["github.com".into()],
+            pack_trust: Vec::new(),
             ytdlp: "yt-dlp".into(),
             caption_languages: vec!["en".into()],
             log: "warn".into(),
@@ -137,6 +140,7 @@ const VARIABLES: &[&str] = &[
     "lease_seconds",
     "job_concurrency",
     "ingest_allow_hosts",
+    "pack_trust",
     "ytdlp",
     "caption_languages",
     "log",
