@@ -7,11 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod gateway;
 mod grade;
 mod learning;
+mod pack;
 mod quiz;
 
 pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose, WorkerCommand};
 pub(crate) use grade::{AppealCommand, GradeCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
+pub(crate) use pack::PackCommand;
 pub(crate) use quiz::QuizCommand;
 
 /// A whole school in one binary: courses from real content, a tutor that cites or says no.
@@ -220,9 +222,10 @@ pub(crate) enum IngestCommand {
         #[command(flatten)]
         common: IngestArgs,
     },
-    /// A git repository: a local path, a bundle, or an https address
+    /// A git repository: a local path, a bundle, an https address, or OWNER/REPO[@REF] of GitHub
+    #[command(visible_alias = "github")]
     Git {
-        /// Path, bundle or address
+        /// Path, bundle, address, or OWNER/REPO; @REF names a branch or tag
         path: String,
         #[command(flatten)]
         common: IngestArgs,
@@ -303,6 +306,8 @@ pub(crate) enum IngestCommand {
         #[command(flatten)]
         common: IngestArgs,
     },
+    #[command(flatten)]
+    Offline(PackCommand),
     /// Runs of the pipeline and where they are
     Status {
         /// Only this course

@@ -7,6 +7,8 @@ mod chunk;
 mod embed;
 mod fetch;
 mod index;
+mod known;
+mod pack;
 mod publish;
 mod run;
 mod speech;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use domain::course::Course;
 use domain::ingestion::{Report, SourceKind, Stage};
 use domain::policy::Actor;
 use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, UserId};
@@ -35,6 +38,7 @@ use tokio::sync::Semaphore;
 use crate::media::Tools;
 use crate::sandbox::Sandbox;
 use crate::source::{self, Outside, Place};
+pub use pack::{LoadReport, PackReport, PackedReport};
 pub(crate) use run::Step;
 
 /// What happens once the vectors of a course are complete, such as fitting its scope gate.
@@ -106,6 +110,9 @@ pub(crate) struct Request {
     /// Uploaded files, removed once they are taken over.
     #[serde(default)]
     pub(crate) uploads: Vec<PathBuf>,
+    /// Hash of the manifest of a source that came with a pack: then nothing is fetched.
+    #[serde(default)]
+    pub(crate) packed: Option<String>,
 }
 
 pub(crate) struct Parts {
@@ -210,23 +217,38 @@ impl Pipeline {
     /// # Errors
     /// Refused by policy, a bad slug, or the database is gone.
     pub async fn start(&self, actor: &Actor, request: IngestRequest) -> Result<IngestionId, Error> {
-        let course = match self.parts.school.course().by_slug(actor, actor.institution, &request.course).await {
+        let course = self.course(actor, &request.course).await?;
+        let origin = canonical(request.kind, &request.origin);
+        let captions = request.captions.map(|path| PathBuf::from(real(&path.to_string_lossy())));
+        let place =
+            Place { origin: origin.clone(), name: None, captions, local: request.local, rights: request.rights };
+        let request = Request { kind: request.kind, place, uploads: Vec::new(), packed: None };
+        self.begin(course.institution_id, course.id, &origin, request, actor.user_id).await
+    }
+
+    /// The course of a slug, made when it is not there; only for those who may ingest into it.
+    async fn course(&self, actor: &Actor, slug: &str) -> Result<Course, Error> {
+        let course = match self.parts.school.course().by_slug(actor, actor.institution, slug).await {
             Ok(course) => course,
             Err(error) if error.kind == ErrorKind::NotFound => {
-                let title = crate::parse::title_of_path(&request.course);
-                let new = NewCourse { title, slug: Some(request.course.clone()), ..NewCourse::default() };
+                let title = crate::parse::title_of_path(slug);
+                let new = NewCourse { title, slug: Some(slug.to_owned()), ..NewCourse::default() };
                 self.parts.school.course().create(actor, actor.institution, new).await?
             }
             Err(error) => return Err(error),
         };
         // Listing needs the same right as ingesting and answers in the same words.
         self.parts.school.ingestion().list(actor, course.id).await?;
-        let origin = canonical(request.kind, &request.origin);
-        let captions = request.captions.map(|path| PathBuf::from(real(&path.to_string_lossy())));
-        let place =
-            Place { origin: origin.clone(), name: None, captions, local: request.local, rights: request.rights };
-        let request = Request { kind: request.kind, place, uploads: Vec::new() };
-        self.begin(course.institution_id, course.id, &origin, request, actor.user_id).await
+        Ok(course)
+    }
+
+    /// Refuses who may not ingest into a course that is there.
+    async fn may_ingest(&self, actor: &Actor, slug: &str) -> Result<(), Error> {
+        match self.parts.school.course().by_slug(actor, actor.institution, slug).await {
+            Ok(course) => self.parts.school.ingestion().list(actor, course.id).await.map(|_| ()),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// What [`Self::start`] would bring; reads the source and writes nothing.
@@ -234,13 +256,7 @@ impl Pipeline {
     /// # Errors
     /// The source's typed failure, as a validation error with its code.
     pub async fn plan(&self, actor: &Actor, request: &IngestRequest) -> Result<Plan, Error> {
-        match self.parts.school.course().by_slug(actor, actor.institution, &request.course).await {
-            Ok(course) => {
-                self.parts.school.ingestion().list(actor, course.id).await?;
-            }
-            Err(error) if error.kind == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        self.may_ingest(actor, &request.course).await?;
         let mut place = Place {
             origin: request.origin.clone(),
             name: None,
@@ -353,10 +369,11 @@ fn real(origin: &str) -> String {
 }
 
 fn as_error(failure: domain::ingestion::Failure) -> Error {
-    let kind = if failure.code == domain::ingestion::failure::NOT_FOUND {
-        ErrorKind::NotFound
-    } else {
-        ErrorKind::ValidationError
+    use domain::ingestion::failure::{NOT_FOUND, PACK_UNSIGNED, PACK_UNTRUSTED};
+    let kind = match failure.code.as_str() {
+        NOT_FOUND => ErrorKind::NotFound,
+        PACK_UNSIGNED | PACK_UNTRUSTED => ErrorKind::Forbidden,
+        _ => ErrorKind::ValidationError,
     };
     Error::new(kind, failure.message).with_code(failure.code)
 }
@@ -368,7 +385,7 @@ impl Starter for Pipeline {
             Location::Url(url) => {
                 let origin = canonical(request.kind, &url);
                 let place = Place { origin: origin.clone(), name: None, captions: None, local: false, rights: false };
-                (origin, Request { kind: request.kind, place, uploads: Vec::new() })
+                (origin, Request { kind: request.kind, place, uploads: Vec::new(), packed: None })
             }
             Location::Upload { path, name, captions } => {
                 let place = Place {
@@ -379,7 +396,7 @@ impl Starter for Pipeline {
                     rights: false,
                 };
                 let uploads = std::iter::once(path).chain(captions).collect();
-                (format!("upload:{name}"), Request { kind: request.kind, place, uploads })
+                (format!("upload:{name}"), Request { kind: request.kind, place, uploads, packed: None })
             }
         };
         self.begin(request.institution, request.course, &origin, asked, actor.user_id).await

@@ -67,6 +67,8 @@ pub enum Bytes {
     Memory(Vec<u8>),
     /// In a file.
     File(PathBuf),
+    /// In the blobs of the institution, as a loaded pack left them.
+    Stored,
 }
 
 /// A document of a source.
@@ -158,7 +160,7 @@ pub struct Fetched {
 }
 
 /// Raised when a parser or the chunker changes what it makes of the same bytes.
-const PARSERS: u32 = 1;
+pub(crate) const PARSERS: u32 = 1;
 
 /// The same JSON with its keys in the order of the alphabet, however it came about.
 fn sorted(mut json: Value) -> Value {
@@ -224,6 +226,12 @@ pub static SOURCES: &[&dyn Source] = &[
     &youtube::Youtube,
     &video_page::VideoPage,
 ];
+
+/// The address that `OWNER/REPO` or `OWNER/REPO@REF` stands for on GitHub; none for any other text.
+#[must_use]
+pub fn github_address(text: &str) -> Option<String> {
+    git::of_github(text)
+}
 
 /// The source of a kind.
 ///

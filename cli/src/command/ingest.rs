@@ -1,5 +1,7 @@
 //! `lyceum ingest`: start a run, show each stage, end with the report.
 
+mod pack;
+
 use domain::ingestion::{Outcome, Report, SourceKind};
 use ingestion::IngestRequest;
 
@@ -36,8 +38,12 @@ pub(crate) async fn run(context: &Context<'_>, command: &IngestCommand) -> Resul
         IngestCommand::Qti { path, common } => (SourceKind::Qti, path.as_str(), common),
         IngestCommand::H5p { path, common } => (SourceKind::H5p, path.as_str(), common),
         IngestCommand::Cmi5 { path, common } => (SourceKind::Cmi5, path.as_str(), common),
+        IngestCommand::Offline(command) => return pack::run(context, command).await,
         IngestCommand::Status { course } => return status(context, course.as_deref()).await,
     };
+    if kind == SourceKind::Git && !context.path(path).exists() {
+        address = ingestion::source::github_address(path);
+    }
     let remote = path.contains("://");
     let place = || if remote { path.to_owned() } else { context.path(path).display().to_string() };
     let request = IngestRequest {

@@ -12,10 +12,12 @@ use store::sql::document::Document as Row;
 use store::{blob, sql};
 
 use super::Request;
+use super::known::Known;
 use super::run::{CHECKPOINT_CHUNKS, CHECKPOINT_SECONDS, Outcomes, Run};
 use crate::parse::markdown::Files;
 use crate::parse::{self, Format};
 use crate::sandbox::Input;
+use crate::source::Outline;
 
 /// Documents parsed by one child process before their chunks are written.
 const AT_ONCE: usize = 16;
@@ -35,11 +37,18 @@ struct Parsed {
 }
 
 /// What a document gave.
-struct Read {
-    title: String,
-    warnings: Vec<Warning>,
-    notes: Notes,
-    chunks: Vec<Chunk>,
+pub(super) struct Read {
+    pub(super) title: String,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) notes: Notes,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// The chapter that stands above each document, by path.
+pub(super) fn chapters(outline: &Outline) -> HashMap<String, String> {
+    let chapters = outline.modules.iter().filter(|module| module.chapter);
+    let lessons = chapters.flat_map(|module| module.lessons.iter().map(move |lesson| (module, lesson)));
+    lessons.filter_map(|(module, lesson)| Some((lesson.path.clone(), module.title.clone()?))).collect()
 }
 
 impl Run<'_> {
@@ -48,17 +57,12 @@ impl Run<'_> {
             request.uploads.iter().for_each(|path| super::fetch::remove_upload(path));
         }
         let (_, outline) = self.outline().await?;
-        let mut chapters: HashMap<String, String> = HashMap::new();
-        for module in outline.modules.iter().filter(|module| module.chapter) {
-            for lesson in &module.lessons {
-                chapters.extend(module.title.clone().map(|title| (lesson.path.clone(), title)));
-            }
-        }
+        let (chapters, known) = (chapters(&outline), self.published().await?);
         let documents = self.documents().await?;
         let total = i64::try_from(documents.len()).unwrap_or(i64::MAX);
         let waiting: Vec<Row> = documents.iter().filter(|document| document.state == "fetched").cloned().collect();
         let mut done = total - i64::try_from(waiting.len()).unwrap_or(0);
-        if waiting.iter().any(hostile) {
+        if waiting.iter().any(|row| hostile(row) && known.of(row, chapters.get(&row.path)).is_none()) {
             let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
             if let Some(reduced) = self.reduced().await {
                 self.parts
@@ -71,7 +75,7 @@ impl Run<'_> {
         }
         let mut batch = Batch { since: Instant::now(), parsed: Vec::new(), chunks: 0 };
         for group in waiting.chunks(AT_ONCE) {
-            for parsed in self.parse(group, &chapters).await? {
+            for parsed in self.parse(group, &chapters, &known).await? {
                 self.check_stopping()?;
                 batch.chunks += parsed.outcome.as_ref().map_or(0, |read| read.chunks.len());
                 batch.parsed.push(parsed);
@@ -95,11 +99,17 @@ impl Run<'_> {
     }
 
     /// Parses a group of documents: the hostile formats in one child, the others here.
-    async fn parse(&self, group: &[Row], chapters: &HashMap<String, String>) -> Outcomes<Vec<Parsed>> {
+    /// One that the published version has already is not parsed.
+    async fn parse(&self, group: &[Row], chapters: &HashMap<String, String>, known: &Known) -> Outcomes<Vec<Parsed>> {
+        let mut taken: HashMap<usize, Read> = HashMap::new();
         let mut plain: HashMap<usize, Result<Document, Failure>> = HashMap::new();
         let mut inputs = Vec::new();
         let mut places = Vec::new();
         for (index, row) in group.iter().enumerate() {
+            if let Some(known) = known.of(row, chapters.get(&row.path)) {
+                taken.insert(index, self.taken_over(known).await?);
+                continue;
+            }
             let bytes =
                 match blob::fetch(&self.parts.store, self.parts.blobs.as_ref(), row.institution_id, &row.blob_sha256)
                     .await
@@ -116,6 +126,9 @@ impl Run<'_> {
                     let included = self.included(row).await?;
                     let path = row.path.clone();
                     let parsed = crate::source::blocking(move || match format {
+                        Format::Markdown if parse::code::language(&path).is_some() => {
+                            parse::code::parse(&path, &parse::text(&path, &bytes)?)
+                        }
                         Format::Markdown => parse::markdown::parse(&path, &parse::text(&path, &bytes)?, &included),
                         other => parse::document(other, &path, &bytes),
                     });
@@ -132,6 +145,10 @@ impl Run<'_> {
         }
         let mut parsed = Vec::with_capacity(group.len());
         for (index, row) in group.iter().enumerate() {
+            if let Some(read) = taken.remove(&index) {
+                parsed.push(Parsed { row: row.clone(), outcome: Ok(read) });
+                continue;
+            }
             let outcome = plain
                 .remove(&index)
                 .unwrap_or_else(|| Err(Failure::new(failure::INTERNAL, "the parser gave no answer")));

@@ -61,22 +61,11 @@ impl Run<'_> {
     pub(super) async fn fetch(&self) -> Outcomes<Completion> {
         let request: Request = serde_json::from_value(self.ingestion.request.clone())
             .map_err(|error| JobError::permanent(format!("the request is damaged: {error}")))?;
-        let (scratch, institution) = (scratch(self.parts)?, self.ingestion.institution_id);
-        let mut place = request.place.clone();
-        let written = self.written(request.kind, &place, scratch.path()).await?;
-        if let Some(written) = &written {
-            place.captions = Some(written.path.clone());
-        }
-        let mut fetched = source::of(request.kind)?
-            .fetch_with(&place, &self.parts.sandbox, scratch.path(), &outside(self.parts, institution))
-            .await?;
-        if let Some(written) = &written {
-            for document in &mut fetched.documents {
-                document.extra["language"] = json!(written.note.language);
-                document.extra["transcript"] = json!(written.note);
-                fetched.warnings.extend(written.warning(&document.path));
-            }
-        }
+        let scratch = scratch(self.parts)?;
+        let fetched = match &request.packed {
+            Some(sha256) => self.unpacked(sha256).await?,
+            None => self.fetched(&request, scratch.path()).await?,
+        };
         let fingerprint = fetched.fingerprint();
         if let Some(completion) = self.unchanged(&fetched, &fingerprint).await? {
             request.uploads.iter().for_each(|path| remove_upload(path));
@@ -95,6 +84,26 @@ impl Run<'_> {
             })
             .await?;
         Ok(self.next(Stage::Chunk, "succeeded", json!({})))
+    }
+
+    /// The source, read where it lies; a recording without captions has them written down.
+    async fn fetched(&self, request: &Request, scratch: &Path) -> Outcomes<Fetched> {
+        let mut place = request.place.clone();
+        let written = self.written(request.kind, &place, scratch).await?;
+        if let Some(written) = &written {
+            place.captions = Some(written.path.clone());
+        }
+        let outside = outside(self.parts, self.ingestion.institution_id);
+        let source = source::of(request.kind)?;
+        let mut fetched = source.fetch_with(&place, &self.parts.sandbox, scratch, &outside).await?;
+        if let Some(written) = &written {
+            for document in &mut fetched.documents {
+                document.extra["language"] = json!(written.note.language);
+                document.extra["transcript"] = json!(written.note);
+                fetched.warnings.extend(written.warning(&document.path));
+            }
+        }
+        Ok(fetched)
     }
 
     /// A weaker sandbox is said in the report of every package that was read in it.
@@ -259,12 +268,21 @@ impl Run<'_> {
         fetched: &Fetched,
     ) -> Outcomes<NewDocument> {
         let institution = self.ingestion.institution_id;
-        let content = match &document.bytes {
-            Bytes::Memory(bytes) => Content::from(bytes.clone()),
-            Bytes::File(path) => Content::from(path.clone()),
-        };
-        self.blob(institution, &document.sha256, content, document.media_type).await?;
+        match &document.bytes {
+            Bytes::Memory(bytes) => {
+                let content = Content::from(bytes.clone());
+                self.blob(institution, &document.sha256, content, document.media_type).await?;
+            }
+            Bytes::File(path) => {
+                let content = Content::from(path.clone());
+                self.blob(institution, &document.sha256, content, document.media_type).await?;
+            }
+            Bytes::Stored => {}
+        }
         let mut extra = document.extra.clone();
+        if let Some(extra) = extra.as_object_mut() {
+            extra.insert(super::known::READ_BY.to_owned(), json!(source::PARSERS));
+        }
         let mut set = |name: &str, value: Value| {
             if let Some(extra) = extra.as_object_mut() {
                 extra.insert(name.to_owned(), value);

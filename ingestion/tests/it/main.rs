@@ -9,16 +9,20 @@
 )]
 
 mod archive;
+mod attacks;
 mod captions;
 mod chunk;
+mod code;
 mod data;
 mod formats;
 mod html;
+mod ingest_bench;
 mod injection;
 mod manifest;
 mod markdown;
 mod media;
 mod media_bench;
+mod pack;
 mod package;
 mod pdf;
 mod pipeline;
