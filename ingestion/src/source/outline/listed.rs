@@ -76,7 +76,18 @@ fn yaml(text: &str) -> Option<Value> {
             plain => plain,
         }
     }
-    serde_yaml_ng::from_str(text).ok().map(|value| untagged(value, 0))
+    // The parser's time grows with the square of the depth.
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = depth.max(deepest);
+    }
+    let value = (deepest <= 8 * DEEPEST).then(|| serde_yaml_ng::from_str(text).ok()).flatten();
+    value.map(|value| untagged(value, 0))
 }
 
 /// Puts pages into parts: a section of the first level is one, pages beside sections are gathered.
