@@ -20,6 +20,19 @@ cleanup() {
 trap cleanup EXIT
 "$lyceum" demo --data-dir "$folder/data" >"$folder/demo.log" 2>&1 || { tail -20 "$folder/demo.log" >&2; exit 1; }
 "$lyceum" user grant ines instructor --course sound --institution harbour --data-dir "$folder/data" >>"$folder/demo.log"
+# A lecture that a voice speaks, with captions and chapters, for the journey of recordings.
+export LYCEUM_RECORDING=
+if command -v ffmpeg >/dev/null && command -v flite >/dev/null; then
+  flite -voice rms -t "The hull keeps the water out. A sail is a wing that stands upright. The keel keeps the boat from drifting." -o "$folder/said.wav"
+  ffmpeg -hide_banner -nostdin -v error -y -f lavfi -i testsrc2=s=640x360:r=25:d=24 -i "$folder/said.wav" \
+    -c:v libx264 -pix_fmt yuv420p -g 50 -c:a aac -af apad -t 24 "$folder/boats.mp4"
+  printf 'WEBVTT\n\n00:00.500 --> 00:05.000\nThe hull keeps the water out.\n\n00:06.000 --> 00:11.000\nA sale is a wing that stands upright.\n\n00:12.000 --> 00:18.000\nThe keel keeps the boat from drifting.\n' >"$folder/boats.en.vtt"
+  printf 'WEBVTT\n\n00:00.000 --> 00:06.000\nHulls\n\n00:06.000 --> 00:12.000\nSails\n\n00:12.000 --> 00:24.000\nKeels\n' >"$folder/boats.chapters.vtt"
+  "$lyceum" ingest video "$folder/boats.mp4" --course sound --institution harbour --data-dir "$folder/data" >>"$folder/demo.log"
+  LYCEUM_RECORDING=Boats
+else
+  say "the journey of recordings is not walked: ffmpeg and flite are not both installed"
+fi
 "$lyceum" serve --data-dir "$folder/data" --listen 127.0.0.1:0 >"$folder/serve.log" 2>&1 &
 server=$!
 for _ in $(seq 150); do
@@ -33,6 +46,8 @@ LYCEUM_LOGINS=$(node -e '
   const all = Object.entries(JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")));
   console.log(JSON.stringify(Object.fromEntries(all.map(([name, { password }]) => [name, password]))));
 ' "$folder/data/demo-logins.json")
-export LYCEUM_URL LYCEUM_LOGINS
+LYCEUM_BIN=$lyceum
+LYCEUM_DATA_DIR=$folder/data
+export LYCEUM_URL LYCEUM_LOGINS LYCEUM_BIN LYCEUM_DATA_DIR
 cd web
 npx --no-install playwright test --output "$folder/results"

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Kills the gateway and its workers (signal 9) at random moments under durable requests.
+"""Kills the gateway and its workers (signal 9) at random moments under durable requests; stops some instead.
 
-Nothing accepted may be lost, nothing may be completed twice, no lease may stick. Prints one line
-of JSON at the end; exit 1 when a promise does not hold.
+A stopped worker is continued after the gateway gave it up, a stopped gateway after its leases ended: what they
+then still say must change nothing. Nothing accepted may be lost, nothing may be completed twice, no lease may
+stick. Prints one line of JSON at the end; exit 1 when a promise does not hold.
 
-    scripts/gateway-kills.py --kills 200 --seed 1
+    scripts/gateway-kills.py --kills 200 --stops 4 --seed 1
 """
 import argparse, http.client, json, os, pathlib, random, signal, socket, sqlite3, subprocess, sys, tempfile, time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--kills", type=int, default=200)
+parser.add_argument("--stops", type=int, default=0, help="beside the kills; each takes half a minute")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--binary", default=os.environ.get("LYCEUM_BIN", ""))
 options = parser.parse_args()
@@ -59,8 +61,8 @@ def gateway():
         stdout=log, stderr=log)
 
 
-def worker():
-    empty = pathlib.Path(folder.name) / "worker"
+def worker(name="worker"):
+    empty = pathlib.Path(folder.name) / name
     empty.mkdir(exist_ok=True)
     (empty / "lyceum.toml").write_text(f'embedding_model = "none"\nscripted_chat = "{rules}"\n')
     return subprocess.Popen(
@@ -108,16 +110,63 @@ def ready(process):
     sys.exit("the gateway did not come up: " + log.read()[-2000:])
 
 
+def submit_some():
+    global number
+    for _ in range(chance.randint(1, 6)):
+        number += 1
+        if submit(f"request {number}"):
+            accepted.add(f"request {number}")
+
+
+def unfinished():
+    return rows("SELECT count(*) FROM model_requests WHERE state <> 'done'")[0][0]
+
+
+def stop_worker():
+    """What it holds goes to another; what it says when it goes on comes too late."""
+    working.send_signal(signal.SIGSTOP)
+    submit_some()
+    other = worker("other")
+    until = time.monotonic() + 60
+    while unfinished() and time.monotonic() < until:
+        time.sleep(0.1)
+    overtaken = unfinished() == 0
+    working.send_signal(signal.SIGCONT)
+    time.sleep(1)
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    return overtaken
+
+
+def stop_gateway():
+    """Longer than its leases last."""
+    submit_some()
+    serving.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    serving.send_signal(signal.SIGCONT)
+    ready(serving)
+
+
 began = time.monotonic()
 serving, working = gateway(), worker()
 ready(serving)
 accepted, kills, number = set(), {"gateway": 0, "worker": 0}, 0
 slowest = 0.0
+database = next(path for path in data.iterdir() if path.suffix in (".db", ".sqlite", ".sqlite3"))
+
+
+def rows(sql):
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10) as connection:
+        return connection.execute(sql).fetchall()
+
+
+stops, overtaken = 0, True
+for _ in range(options.stops):
+    overtaken = stop_worker() and overtaken
+    stop_gateway()
+    stops += 2
 while sum(kills.values()) < options.kills:
-    for _ in range(chance.randint(1, 6)):
-        number += 1
-        if submit(f"request {number}"):
-            accepted.add(f"request {number}")
+    submit_some()
     time.sleep(chance.uniform(0, 0.4))
     if chance.random() < 0.5:
         serving.send_signal(signal.SIGKILL)
@@ -134,14 +183,6 @@ while sum(kills.values()) < options.kills:
         working = worker()
 
 deadline = time.monotonic() + 120
-database = next(path for path in data.iterdir() if path.suffix in (".db", ".sqlite", ".sqlite3"))
-
-
-def rows(sql):
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10) as connection:
-        return connection.execute(sql).fetchall()
-
-
 while time.monotonic() < deadline:
     states = dict(rows("SELECT state, count(*) FROM model_requests GROUP BY state"))
     if set(states) <= {"done"}:
@@ -155,10 +196,10 @@ ends = rows("SELECT count(*), count(DISTINCT aggregate_id) FROM events WHERE eve
 leased = rows("SELECT count(*) FROM jobs WHERE state = 'leased'")[0][0]
 clean = run("verify")["clean"]
 found = {
-    "kills": kills, "accepted": len(accepted), "states": states, "lost": len(accepted - known),
+    "kills": kills, "stops": stops, "stopped_worker_overtaken": overtaken, "accepted": len(accepted), "states": states, "lost": len(accepted - known),
     "ended_twice": ends[0][0] - ends[0][1], "leases_stuck": leased, "verify_clean": clean,
     "slowest_restart_s": round(slowest, 2), "seconds": round(time.monotonic() - began, 1),
 }
 print(json.dumps(found))
-good = (found["lost"] == 0 and found["ended_twice"] == 0 and leased == 0 and clean and set(states) == {"done"})
+good = (found["lost"] == 0 and found["ended_twice"] == 0 and leased == 0 and clean and overtaken and set(states) == {"done"})
 sys.exit(0 if good else 1)

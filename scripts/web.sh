@@ -19,7 +19,7 @@ if ! cmp -s package-lock.json "$stamp"; then
   npm ci --no-progress >&2
   cp package-lock.json "$stamp"
 fi
-newest=$(find src index.html vite.config.ts package-lock.json ../api/openapi.json -newer dist/index.html -print -quit 2>/dev/null || echo all)
+newest=$(find src index.html vite.config.ts vite.player.config.ts package-lock.json ../api/openapi.json -newer dist/index.html -print -quit 2>/dev/null || echo all)
 if [ ! -e dist/index.html ] || [ -n "$newest" ]; then
   npm run --silent build >&2
 fi

@@ -25,8 +25,13 @@ pub(crate) struct Rendered;
 /// SAFETY A8, with what the documentation page needs of it.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:; \
                    media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; \
-                   object-src 'none'; base-uri 'none'; frame-ancestors 'none'; frame-src 'none'; \
+                   object-src 'none'; base-uri 'none'; frame-ancestors 'none'; frame-src 'self'; \
                    require-trusted-types-for 'script'";
+/// As every page's, for the one that frames a package.
+pub(crate) fn framing_csp(source: &str) -> String {
+    CSP.replace("frame-src 'none'", &format!("frame-src {source}"))
+}
+
 /// The documentation page is built by a script that sets styles and inner HTML of its own.
 const DOCS_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; \
                         img-src 'self' data:; connect-src 'self'; form-action 'self'; object-src 'none'; \

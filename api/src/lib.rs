@@ -3,6 +3,7 @@
 //! A handler reads the request, calls the school or the assistant, and renders the answer. It holds
 //! no rule of its own. Every route has an action of the policy ([`routes::Routes::add`]).
 
+mod content_origin;
 mod doc;
 mod envelope;
 mod error;
@@ -32,6 +33,7 @@ use store::vector::VectorIndex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use content_origin::check_content_origin;
 pub use model_api::ModelRunner;
 pub use routes::Entry;
 pub use routes::client::client_is_built;
@@ -76,6 +78,12 @@ pub struct ApiOptions {
     pub heartbeat: Duration,
     /// How often an open stream looks again at the rights of its reader.
     pub recheck: Duration,
+    /// Where packages are shown, as `https://*.content.example.org`; the star stands for the attempt.
+    pub content_origin: String,
+    /// Signs their addresses; without one, a key that lives as long as the process.
+    pub content_key: Option<String>,
+    /// How long an address of a package holds.
+    pub content_time: Duration,
 }
 
 impl Default for ApiOptions {
@@ -90,6 +98,9 @@ impl Default for ApiOptions {
             long_timeout: Duration::from_secs(300),
             heartbeat: Duration::from_secs(30),
             recheck: Duration::from_secs(3),
+            content_origin: "http://*.localhost:8080".into(),
+            content_key: None,
+            content_time: Duration::from_secs(12 * 3600),
         }
     }
 }
@@ -103,6 +114,7 @@ struct App {
     streams: Arc<stream::tutor::Answers>,
     probe: Arc<probe::Probe>,
     replays: Arc<model_api::Replays>,
+    content: Arc<content_origin::ContentOrigin>,
     shutdown: CancellationToken,
 }
 
@@ -121,6 +133,9 @@ impl Api {
     /// The API; streams end when `shutdown` is cancelled.
     #[must_use]
     pub fn with(state: ApiState, options: ApiOptions, shutdown: CancellationToken) -> Self {
+        let key = options.content_key.clone().unwrap_or_else(school::scorm::fresh_key);
+        let seconds = i64::try_from(options.content_time.as_secs()).unwrap_or(i64::MAX);
+        let content = content_origin::ContentOrigin::new(&options.content_origin, key.into_bytes(), seconds);
         let app = App {
             ports: state,
             options: Arc::new(options),
@@ -128,6 +143,7 @@ impl Api {
             streams: Arc::new(stream::tutor::Answers::default()),
             probe: Arc::new(probe::Probe::default()),
             replays: Arc::default(),
+            content: Arc::new(content),
             shutdown,
         };
         Self { router: routes::all().into_router(&app).with_state(app) }
@@ -153,7 +169,8 @@ pub async fn serve(state: ApiState, listener: TcpListener, shutdown: Cancellatio
     serve_with(state, ApiOptions::default(), listener, shutdown).await
 }
 
-/// Serves until `shutdown`, then lets open requests end.
+/// Serves until `shutdown`, then lets open requests end. Without an origin of packages, that is
+/// `http://*.localhost` at the listener's port.
 ///
 /// # Errors
 /// The listener breaks.
@@ -163,6 +180,10 @@ pub async fn serve_with(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let mut options = options;
+    if options.content_origin.is_empty() {
+        options.content_origin = format!("http://*.localhost:{}", listener.local_addr()?.port());
+    }
     let router = Api::with(state, options, shutdown.clone()).into_router();
     let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.cancelled().await }).await

@@ -3,10 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockModeEncrypt as _, KeyIvInit as _};
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::{ErrorKind, InstitutionId};
+use domain::media::protect::{self, Wanted};
+use domain::{Error, ErrorKind, InstitutionId};
 use store::blob::{BlobRef, Blobs};
 use tokio_util::io::ReaderStream;
 
@@ -39,6 +43,85 @@ pub(crate) fn playlist(text: String, tag: &str, asked: &HeaderMap) -> Response {
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
     ];
     (headers, text).into_response()
+}
+
+/// Answers a small text that was made for this request.
+pub(crate) fn text(text: String, kind: &'static str, asked: &HeaderMap) -> Response {
+    use sha2::Digest as _;
+    let etag = format!("\"{}\"", hex::encode(sha2::Sha256::digest(&text)));
+    if asked.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response();
+    }
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::ETAG, etag),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+    ];
+    (headers, text).into_response()
+}
+
+/// Answers the key of a protected recording; nobody keeps it.
+pub(crate) fn key(key: [u8; 16]) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ];
+    (headers, key.to_vec()).into_response()
+}
+
+/// Most bytes of a segment, which is encrypted in memory: 12 s at the highest rate that is made or taken over.
+const MOST_SEGMENT: u64 = 64 << 20;
+
+/// Answers a part of a protected stream, made from the playlist and the stream as they are kept.
+pub(crate) async fn protected(
+    blobs: &Arc<dyn Blobs>,
+    institution: InstitutionId,
+    wanted: Wanted<'_>,
+    (playlist, data): (&BlobRef, &BlobRef),
+    key: &[u8; 16],
+    asked: &HeaderMap,
+) -> ApiResult<Response> {
+    let plain = blobs.get(institution, &playlist.key).await?;
+    let plain = String::from_utf8_lossy(&plain);
+    let missing = || Error::not_found("segment of stream", wanted.stem());
+    let (range, number) = match wanted {
+        Wanted::Playlist { stem } => {
+            let kind = "application/vnd.apple.mpegurl";
+            return Ok(text(protect::playlist(&plain, stem), kind, asked));
+        }
+        Wanted::Head { .. } => (protect::head(&plain).ok_or_else(missing)?, None),
+        Wanted::Segment { number, .. } => (protect::segment(&plain, number).ok_or_else(missing)?, Some(number)),
+    };
+    if range.end > data.size || range.end - range.start > MOST_SEGMENT {
+        return Err(missing().into());
+    }
+    let mut read = blobs.open_range(institution, &data.key, Some(range)).await?;
+    let mut bytes = Vec::new();
+    tokio::io::AsyncReadExt::read_to_end(&mut read.reader, &mut bytes)
+        .await
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("a segment cannot be read: {error}")))?;
+    if let Some(number) = number {
+        let key = *key;
+        let sealed = tokio::task::spawn_blocking(move || {
+            let length = bytes.len();
+            // The padding is one to sixteen bytes.
+            bytes.resize(length / 16 * 16 + 16, 0);
+            cbc::Encryptor::<aes::Aes128>::new(&key.into(), &protect::vector(number).into())
+                .encrypt_padded::<Pkcs7>(&mut bytes, length)
+                .is_ok()
+                .then_some(bytes)
+        });
+        let sealed = sealed.await.map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+        bytes = sealed.ok_or_else(|| Error::new(ErrorKind::Internal, "a segment cannot be encrypted"))?;
+    }
+    let headers = [
+        (header::CONTENT_TYPE, if number.is_some() { "application/octet-stream" } else { "video/mp4" }),
+        (header::CACHE_CONTROL, "private, no-cache"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ];
+    Ok((headers, bytes).into_response())
 }
 
 /// As [`serve`], for a blob that was made here: its type is ours and may be shown.

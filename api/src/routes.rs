@@ -1,5 +1,7 @@
 //! The table of contents: every route, its action, its handler and what it says of itself.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
@@ -9,6 +11,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use domain::policy::Action;
 
 use crate::App;
+use crate::content_origin;
 use crate::doc::{About, about};
 use crate::layer;
 
@@ -31,15 +34,19 @@ mod job;
 mod key;
 mod model;
 mod model_request;
+mod playback;
 mod progress;
 mod question;
 mod quota;
 mod recommendation;
 mod review;
 mod rubric;
+mod scorm;
 mod search;
 mod session;
+mod source;
 mod submission;
+mod transcript;
 mod tutor;
 mod usage;
 mod user;
@@ -101,7 +108,8 @@ impl Routes {
     #[expect(clippy::disallowed_methods, reason = "the two halves of the one table of contents")]
     pub(crate) fn into_router(self, app: &App) -> Router<App> {
         let limit = axum::extract::DefaultBodyLimit::max(crate::model_api::MOST_BYTES);
-        layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean.layer(limit))
+        let all = layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean.layer(limit));
+        all.layer(middleware::from_fn_with_state(Arc::new(app.clone()), content_origin::divert))
     }
 
     pub(crate) fn entries(self) -> Vec<Entry> {
@@ -151,6 +159,12 @@ pub(crate) fn all() -> Routes {
     routes.add(GET, "/api/v1/content/{id}", A::ReadPublished, about("Reads a lesson with its text").one::<content::ContentAttributes>(), content::get);
     routes.add(GET, "/api/v1/content/{id}/source", A::ReadPublished, about("Reads the document behind a lesson as it was fetched: Markdown, captions; takes ranges").bytes(), content::source);
     routes.add(GET, "/api/v1/content/{id}/media", A::ReadPublished, about("Plays a lesson's recording or document; takes ranges").bytes(), content::media);
+    routes.add(GET, "/api/v1/content/{id}/streaming-url", A::ReadPublished, about("Addresses that a player asks without a login of its own, for four hours").one::<playback::StreamingAttributes>(), playback::begin);
+    routes.add(GET, "/api/v1/streams/{ticket}/{file}", A::ReadPublished, about("A file of the recording that an address was given for; the rights of its holder are looked at again").bytes(), playback::file);
+    routes.add(PUT, "/api/v1/content/{id}/position", A::ProgressReport, about("Notes where a learner is in a recording; progress follows").body::<playback::PositionChange>().nothing(), playback::pause);
+    routes.add(GET, "/api/v1/content/{id}/transcript", A::ReadPublished, about("The transcript of a recording, line by line, with its corrections").one::<transcript::TranscriptAttributes>(), transcript::get);
+    routes.add(GET, "/api/v1/courses/{id}/media", A::CourseSee, about("Whether recordings of a course are protected").one::<playback::CourseMediaAttributes>(), playback::protected);
+    routes.add(GET, "/player/youtube/{video}", A::Docs, about("A page with the player of a video's site, for a frame of the browser client").query(playback::PLAYER_QUERY).text(), playback::youtube);
     routes.add(GET, "/api/v1/content/{id}/hls/{file}", A::ReadPublished, about("Streams a lesson's recording (HLS): master.m3u8, its playlists and segments, poster.jpg, thumbnails.vtt, captions.vtt").bytes(), content::stream);
     routes.add(POST, "/api/v1/courses/{id}/tutor/messages", A::TutorChat, about("Asks the tutor; with Accept: text/event-stream the answer is streamed").body::<tutor::Question>().created::<tutor::AnswerAttributes>(), tutor::ask);
     routes.add(GET, "/api/v1/courses/{id}/tutor/messages/stream", A::TutorChat, about("Streams an answer: citation, delta, done; resumes by Last-Event-ID").query(tutor::STREAM_QUERY).stream(), tutor::stream);
@@ -166,6 +180,13 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/assessments/{id}/submit", A::AttemptTake, about("Submits one's open attempt; again answers the same").one::<assessment::ResultAttributes>(), assessment::submit);
     routes.add(GET, "/api/v1/assessments/{id}/results", A::GradeRead, about("Lists submitted attempts: one's own as released, or everybody's").many::<assessment::ResultAttributes>(), assessment::results);
     routes.add(GET, "/api/v1/questions/{id}/hint", A::AttemptTake, about("Gives the hint that wrong answers and days have unlocked").one::<question::HintAttributes>(), question::hint);
+
+    routes.add(POST, "/api/v1/content/{id}/scorm", A::ScormAttempt, about("Opens the SCORM item of a lesson: begins an attempt or goes on with the open one, and says where it is played").body::<scorm::ScormOpening>().created::<scorm::ScormOpenedAttributes>(), scorm::open);
+    routes.add(POST, "/api/v1/scorm-attempts/{id}/commits", A::ScormAttempt, about("Takes the next batch of what a package set; the same key again answers the same").body::<scorm::ScormBatch>().one::<scorm::ScormOutcomeAttributes>(), scorm::commit);
+    routes.add(POST, "/api/v1/scorm-attempts/{id}/finish", A::ScormAttempt, about("Ends a session that its package did not end; again changes nothing").body::<scorm::ScormLeaving>().one::<scorm::ScormAttemptAttributes>(), scorm::finish);
+    routes.add(GET, "/api/v1/scorm-attempts/{id}", A::ScormTrace, about("Reads an attempt at a SCORM item; its score is the package's own word").one::<scorm::ScormAttemptAttributes>(), scorm::get);
+    routes.add(GET, "/api/v1/scorm-attempts/{id}/trace", A::ScormTrace, about("Reads everything that a package set, and whether replaying it leads to what is stored").one::<scorm::ScormTraceAttributes>(), scorm::trace);
+    routes.add(GET, "/api/v1/courses/{id}/scorm-results", A::GradeRead, about("Lists what came of a course's SCORM packages: one's own, or everybody's").query(course::PAGE_QUERY).many::<scorm::ScormResultAttributes>(), scorm::results);
 
     routes.add(GET, "/api/v1/courses/{id}/recommendations", A::RecommendationsRead, about("What to learn next, each with its reason; figures over the class for those who teach").query(recommendation::QUERY).many::<recommendation::RecommendationAttributes>(), recommendation::next);
     routes.add(GET, "/api/v1/courses/{id}/mastery", A::LearnerAnalytics, about("How well a learner masters each concept").query(recommendation::USER_QUERY).many::<recommendation::MasteryAttributes>(), recommendation::mastery);
@@ -206,6 +227,9 @@ pub(crate) fn all() -> Routes {
     routes.add(PUT, "/api/v1/courses/{id}/prerequisites", A::CourseEdit, about("Says that a lesson needs another, or that it does not").body::<recommendation::PrerequisiteEdit>().one::<recommendation::PrerequisiteAttributes>(), recommendation::set_prerequisite);
     routes.add(POST, "/api/v1/courses", A::CourseCreate, about("Makes a course").body::<course::NewCourse>().created::<course::CourseAttributes>(), course::create);
     routes.add(PUT, "/api/v1/courses/{id}", A::CourseEdit, about("Changes a course; If-Match carries the ETag that was read").body::<course::CourseChange>().one::<course::CourseAttributes>(), course::update);
+    routes.add(PUT, "/api/v1/content/{id}/transcript", A::CourseEdit, about("Corrects a transcript as a whole; only what changed is embedded again").body::<transcript::TranscriptChange>().one::<transcript::TranscriptAttributes>(), transcript::set);
+    routes.add(POST, "/api/v1/content/{id}/transcript/align", A::CourseEdit, about("Gives a pasted text the times of the transcript; keeps nothing").body::<transcript::PastedText>().one::<transcript::AlignedAttributes>(), transcript::align);
+    routes.add(PUT, "/api/v1/courses/{id}/media", A::CourseEdit, about("Protects the recordings of a course, or no longer").body::<playback::CourseMediaChange>().one::<playback::CourseMediaAttributes>(), playback::protect);
     routes.add(PUT, "/api/v1/courses/{id}/ai", A::CourseAi, about("Switches the AI of a course; it bites within five seconds").body::<course_ai::CourseAiChange>().one::<course_ai::CourseAiAttributes>(), course_ai::set);
     routes.add(GET, "/api/v1/usage", A::UsageRead, about("What models were used for, in groups; instructors see their courses and no single user").query(usage::QUERY).many::<usage::UsageAttributes>(), usage::report);
     routes.add(GET, "/api/v1/courses/{id}/enrollments", A::UserRead, about("Lists the enrolments of a course").query(course::PAGE_QUERY).many::<enrollment::EnrollmentAttributes>(), enrollment::of_course);
@@ -213,6 +237,16 @@ pub(crate) fn all() -> Routes {
     routes.add(POST, "/api/v1/ingestions", A::Ingest, about("Starts an ingestion: an https address as JSON, or a file as multipart/form-data").body::<ingestion::NewIngestion>().created::<ingestion::IngestionAttributes>(), ingestion::create);
     routes.add(GET, "/api/v1/ingestions", A::Ingest, about("Lists the ingestions of a course").query(ingestion::LIST_QUERY).many::<ingestion::IngestionAttributes>(), ingestion::list);
     routes.add(GET, "/api/v1/ingestions/{id}", A::Ingest, about("Reads an ingestion").one::<ingestion::IngestionAttributes>(), ingestion::get);
+    routes.add(POST, "/api/v1/ingestions/plan", A::Ingest, about("Says what an ingestion would bring: documents, time, disk; writes nothing").body::<ingestion::NewIngestion>().one::<ingestion::PlanAttributes>(), ingestion::plan);
+    routes.add(POST, "/api/v1/ingestions/{id}/pause", A::Ingest, about("Holds an ingestion; nothing is lost").one::<ingestion::IngestionChange>(), ingestion::pause);
+    routes.add(POST, "/api/v1/ingestions/{id}/resume", A::Ingest, about("Lets a held ingestion go on").one::<ingestion::IngestionChange>(), ingestion::resume);
+    routes.add(POST, "/api/v1/ingestions/{id}/retry", A::Ingest, about("Does again what failed, and only that").one::<ingestion::IngestionChange>(), ingestion::retry);
+    routes.add(POST, "/api/v1/ingestions/{id}/cancel", A::Ingest, about("Calls an ingestion off; the course keeps its earlier version").one::<ingestion::IngestionChange>(), ingestion::cancel);
+    routes.add(GET, "/api/v1/sources", A::Ingest, about("Lists the sources of a course").query(source::LIST_QUERY).many::<source::SourceAttributes>(), source::list);
+    routes.add(GET, "/api/v1/sources/{id}", A::Ingest, about("Reads a source with what vanished and what could not be read").one::<source::SourceAttributes>(), source::get);
+    routes.add(POST, "/api/v1/sources/{id}/refresh", A::Ingest, about("Fetches a source again").created::<source::RefreshAttributes>(), source::refresh);
+    routes.add(PUT, "/api/v1/sources/{id}/schedule", A::Ingest, about("Sets the times at which a source is fetched again, in UTC, or ends them").body::<source::ScheduleChange>().one::<source::ScheduleAttributes>(), source::schedule);
+    routes.add(DELETE, "/api/v1/sources/{id}", A::Ingest, about("Takes a source out of its course with its lessons and passages").one::<source::RemovedAttributes>(), source::remove);
     routes.add(GET, "/api/v1/progress/stream", A::Ingest, about("Follows an ingestion: INITIAL, then its events; resumes by Last-Event-ID").query(progress::QUERY).stream(), progress::stream);
 
     // Programs
@@ -249,6 +283,8 @@ pub(crate) fn all() -> Routes {
     routes.add(DELETE, "/api/v1/jobs/dead/{id}", A::JobsRetry, about("Drops a dead job").query(course::INSTITUTION_QUERY).nothing(), job::drop);
     routes.add(GET, "/api/v1/quotas", A::QuotaSet, about("Lists the limits of model use").query(quota::QUERY).many::<quota::QuotaAttributes>(), quota::list);
     routes.add(PUT, "/api/v1/quotas", A::QuotaSet, about("Sets the limits of one scope as a whole; none at all takes them away").query(quota::QUERY).body::<quota::QuotaChange>().one::<quota::QuotaAttributes>(), quota::set);
+    routes.add(GET, "/api/v1/ingestion-limits", A::QuotaSet, about("Reads what an institution may store and ingest at once").query(source::LIMITS_QUERY).one::<source::IngestLimitsAttributes>(), source::limits);
+    routes.add(PUT, "/api/v1/ingestion-limits", A::QuotaSet, about("Sets what an institution may store and ingest at once, as a whole").query(source::LIMITS_QUERY).body::<source::IngestLimitsChange>().one::<source::IngestLimitsAttributes>(), source::set_limits);
     routes.add(GET, "/api/v1/audit", A::AuditRead, about("Reads the audit trail").query(course::INSTITUTION_QUERY).many::<audit::EntryAttributes>(), audit::list);
     routes.add(GET, "/api/v1/models", A::PlatformConfig, about("Shows the models that are served").many::<model::ModelAttributes>(), model::list);
     routes.add(GET, "/metrics", A::PlatformConfig, about("Metrics for Prometheus: on this machine, or with the token for it").text(), health::metrics);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::wire::{ChatRequest, Class, Finish, Message, Role, Task};
-use futures::StreamExt as _;
 use llm_gateway::{Caller, Gateway, GatewayError, Used};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -160,34 +159,24 @@ impl Models {
     async fn ask(&self, prompt: &Prompt, ask: Ask) -> Result<String, Fallback> {
         let time = ask.time;
         let request = self.request(prompt, ask)?;
-        let mut stream = self.gateway.chat(self.class(), request, time).await.map_err(|error| failed(&error))?;
-        let mut text = String::new();
+        let stream = self.gateway.chat(self.class(), request, time).await.map_err(|error| failed(&error))?;
         let place = stream.place();
         let mut looks = tokio::time::interval_at(Instant::now() + QUIET, QUIET);
         let mut waits = self.ahead.is_some();
+        let mut reply = std::pin::pin!(stream.whole(reply::MOST_BYTES));
         loop {
-            let delta = tokio::select! {
-                delta = stream.next() => delta,
+            tokio::select! {
+                reply = &mut reply => match reply.map_err(|error| failed(&error))? {
+                    (text, Finish::Stop) => return Ok(text),
+                    (_, Finish::Length) => return Err(Fallback::Failed),
+                },
                 _ = looks.tick(), if waits => {
                     let position = place.position();
                     waits = position.is_some();
                     self.tell(position);
-                    continue;
                 }
-            };
-            let Some(delta) = delta else { break };
-            let delta = delta.map_err(|error| failed(&error))?;
-            text.push_str(&delta.text);
-            if text.len() > reply::MOST_BYTES {
-                return Err(Fallback::Failed);
-            }
-            match delta.finish {
-                Some(Finish::Stop) => return Ok(text),
-                Some(Finish::Length) => return Err(Fallback::Failed),
-                None => {}
             }
         }
-        Err(Fallback::Failed)
     }
 }
 

@@ -6,15 +6,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod gateway;
 mod grade;
+mod ingest;
 mod learning;
-mod pack;
 mod quiz;
+mod scorm;
+mod transcript;
 
 pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose, WorkerCommand};
 pub(crate) use grade::{AppealCommand, GradeCommand};
+pub(crate) use ingest::{IngestCommand, IngestSource, PackCommand, SourceCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
-pub(crate) use pack::PackCommand;
 pub(crate) use quiz::QuizCommand;
+pub(crate) use scorm::ScormCommand;
+pub(crate) use transcript::{OfLesson, TranscriptCommand};
 
 /// A whole school in one binary: courses from real content, a tutor that cites or says no.
 #[derive(Debug, Parser)]
@@ -65,9 +69,15 @@ pub(crate) enum Command {
     /// Bring content in: a folder, a git repository, a package of another platform, a document, a video
     #[command(
         subcommand,
-        after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest cartridge export.imscc --course intro\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro\n  lyceum ingest youtube https://www.youtube.com/playlist?list=ID --course intro"
+        after_help = "Examples:\n  lyceum ingest dir ./course --course intro\n  lyceum ingest git https://github.com/OWNER/REPO --course intro\n  lyceum ingest scorm package.zip --course safety\n  lyceum ingest cartridge export.imscc --course intro\n  lyceum ingest file handbook.pdf --course safety\n  lyceum ingest video lecture.mp4 --captions lecture.vtt --course intro\n  lyceum ingest youtube https://www.youtube.com/playlist?list=ID --course intro\n  lyceum ingest web https://example.org/guide/ --site --course intro\n  lyceum ingest plan dir ./course --course intro       what it would do, how long, how big\n  lyceum ingest status ID --watch\n  lyceum ingest pause ID                               and resume, retry, cancel"
     )]
     Ingest(IngestCommand),
+    /// Where courses come from: what was kept, fetching again, schedules, removal
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum source list --course intro\n  lyceum source show ID\n  lyceum source refresh ID\n  lyceum source schedule ID --cron \"0 3 * * *\"    each day at 3:00 UTC\n  lyceum source remove ID --yes"
+    )]
+    Source(SourceCommand),
     /// See and mend queued work
     #[command(subcommand)]
     Job(JobCommand),
@@ -91,6 +101,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum search --course intro \"borrow checker\" --limit 5\n  lyceum search --course intro --batch queries.txt --json"
     )]
     Search(SearchArgs),
+    /// Transcripts of recordings: show, correct, align a text, export captions
+    #[command(subcommand)]
+    Transcript(TranscriptCommand),
     /// The course tutor
     #[command(subcommand)]
     Tutor(TutorCommand),
@@ -120,6 +133,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lyceum quiz generate --course intro --count 20\n  lyceum quiz list --course intro --state draft\n  lyceum quiz approve ID ID\n  lyceum quiz create --course intro --title \"Week 1\" --questions ID,ID --publish\n  lyceum --as ann quiz take QUIZ"
     )]
     Quiz(QuizCommand),
+    /// SCORM packages: what came of them, and what they set
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  lyceum scorm results --course safety\n  lyceum scorm trace ATTEMPT\n  lyceum scorm trace ATTEMPT --replay --json"
+    )]
+    Scorm(ScormCommand),
     /// Grading: proposals with evidence, grades that a person sets and releases, calibration, regrade
     #[command(
         subcommand,
@@ -204,116 +223,6 @@ pub(crate) struct DemoArgs {
     /// Do without the embedding model, to see what keyword search alone does
     #[arg(long)]
     pub(crate) without_model: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct IngestArgs {
-    /// Slug of the course; it is made when it is not there
-    #[arg(long, value_name = "SLUG")]
-    pub(crate) course: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum IngestCommand {
-    /// A folder of documents
-    Dir {
-        /// The folder
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// A git repository: a local path, a bundle, an https address, or OWNER/REPO[@REF] of GitHub
-    #[command(visible_alias = "github")]
-    Git {
-        /// Path, bundle, address, or OWNER/REPO; @REF names a branch or tag
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// A SCORM 1.2 or 2004 package
-    Scorm {
-        /// The zip file
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// A Common Cartridge (.imscc), as Canvas and other platforms export courses
-    Cartridge {
-        /// The .imscc file
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// Questions in QTI 1.2, 2.1 or 2.2: a package, a folder or one file
-    Qti {
-        /// Zip file, folder or XML file
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// An H5P package
-    H5p {
-        /// The .h5p file
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// A cmi5 course: a package, or its cmi5.xml alone
-    Cmi5 {
-        /// Zip file or XML file
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// One document: Markdown, HTML, PDF, DOCX, PPTX, EPUB, notebook, CSV, VTT or SRT; a package goes to its kind
-    File {
-        /// The file
-        path: String,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// A recording with its captions
-    Video {
-        /// The recording
-        path: String,
-        /// Captions (VTT or SRT); a file of the same name beside the recording is found by itself
-        #[arg(long, value_name = "FILE")]
-        captions: Option<PathBuf>,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// A video, playlist or channel of youtube.com, with captions and chapters (needs yt-dlp)
-    #[command(group(clap::ArgGroup::new("which").required(true).args(["address", "id"])))]
-    Youtube {
-        /// Address of the video, playlist or channel
-        address: Option<String>,
-        /// The 11 characters of a video instead of an address
-        #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-        id: Option<String>,
-        /// You have the right to store the recording itself; without it the site's own player shows it
-        #[arg(long)]
-        rights: bool,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    /// A page that shows a recording, on a host of `ingest_allow_hosts` (needs yt-dlp)
-    VideoPage {
-        /// Address of the page
-        address: String,
-        /// You have the right to store the recording itself
-        #[arg(long)]
-        rights: bool,
-        #[command(flatten)]
-        common: IngestArgs,
-    },
-    #[command(flatten)]
-    Offline(PackCommand),
-    /// Runs of the pipeline and where they are
-    Status {
-        /// Only this course
-        #[arg(long, value_name = "SLUG")]
-        course: Option<String>,
-    },
 }
 
 #[derive(Debug, Subcommand)]

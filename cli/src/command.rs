@@ -17,8 +17,11 @@ pub(crate) mod key;
 pub(crate) mod model;
 pub(crate) mod quiz;
 pub(crate) mod recommend;
+pub(crate) mod scorm;
 pub(crate) mod search;
 pub(crate) mod serve;
+mod source;
+pub(crate) mod transcript;
 pub(crate) mod tutor;
 pub(crate) mod user;
 pub(crate) mod verify;
@@ -266,18 +269,21 @@ async fn run(context: &Context<'_>) -> Result<u8> {
     match &context.cli.command {
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Ingest(command) => ingest::run(context, command).await,
+        Command::Source(command) => source::run(context, command).await,
         Command::Job(command) => job::run(context, command).await,
         Command::Course(command) => course::run(context, command).await,
         Command::User(command) => user::run(context, command).await,
         Command::Institution(command) => institution::run(context, command).await,
         Command::Enrol(command) => enrol::run(context, command).await,
         Command::Search(arguments) => search::run(context, arguments).await,
+        Command::Transcript(command) => transcript::run(context, command).await,
         Command::Tutor(command) => tutor::run(context, command).await,
         Command::Recommend(arguments) => recommend::run(context, arguments).await,
         Command::Mastery(arguments) => recommend::mastery(context, arguments).await,
         Command::Review(command) => recommend::review(context, command).await,
         Command::Prerequisite(command) => recommend::prerequisite(context, command).await,
         Command::Quiz(command) => quiz::run(context, command).await,
+        Command::Scorm(command) => scorm::run(context, command).await,
         Command::Grade(command) => grading::run(context, command).await,
         Command::Appeal(command) => appeal::run(context, command).await,
         Command::Gateway(command) => gateway::run(context, command).await,

@@ -16,6 +16,9 @@ use crate::exit::{BAD_CONFIG, Failure, Result};
 pub(crate) struct Config {
     /// Address and port of the API.
     pub(crate) listen: String,
+    /// Where packages are shown, as `https://*.content.example.org`: a host that nobody logs in at, the star stands
+    /// for the attempt; empty is `http://*.localhost` at the port of the API, for browsers on this machine.
+    pub(crate) content_origin: String,
     /// `postgres://...`; empty is SQLite in the data directory.
     pub(crate) database_url: String,
     /// `http://host:6334`; empty is the exact scan over the rows.
@@ -55,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) ytdlp: String,
     /// Languages of captions to take from other sites, the most wanted first.
     pub(crate) caption_languages: Vec<String>,
+    /// MiB of the disk that no ingestion takes: a run that would is held until there is room.
+    pub(crate) disk_reserve_mib: u64,
     /// Log filter, as `info` or `lyceum=debug`.
     pub(crate) log: String,
 }
@@ -107,6 +112,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            content_origin: String::new(),
             database_url: String::new(),
             qdrant_url: String::new(),
             model_dir: String::new(),
@@ -124,6 +130,7 @@ impl Default for Config {
             pack_trust: Vec::new(),
             ytdlp: "yt-dlp".into(),
             caption_languages: vec!["en".into()],
+            disk_reserve_mib: 256,
             log: "warn".into(),
         }
     }
@@ -131,6 +138,7 @@ impl Default for Config {
 
 const VARIABLES: &[&str] = &[
     "listen",
+    "content_origin",
     "database_url",
     "qdrant_url",
     "model_dir",
@@ -143,6 +151,7 @@ const VARIABLES: &[&str] = &[
     "pack_trust",
     "ytdlp",
     "caption_languages",
+    "disk_reserve_mib",
     "log",
 ];
 
@@ -167,6 +176,11 @@ impl Config {
             |field: &str, why: &str| Err(Failure::new(BAD_CONFIG, format!("bad configuration: \"{field}\" {why}")));
         if self.listen.parse::<std::net::SocketAddr>().is_err() {
             return bad("listen", "must be an address and a port, such as 127.0.0.1:8080");
+        }
+        if !self.content_origin.is_empty()
+            && let Err(why) = api::check_content_origin(&self.content_origin)
+        {
+            return bad("content_origin", &why);
         }
         if !self.database_url.is_empty() && !self.database_url.starts_with("postgres") {
             return bad("database_url", "must begin with postgres:// or be empty for SQLite");

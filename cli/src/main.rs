@@ -9,6 +9,7 @@ mod meter;
 mod models;
 mod node;
 mod out;
+mod stream_key;
 mod telemetry;
 
 use std::path::PathBuf;

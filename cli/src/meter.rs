@@ -81,6 +81,10 @@ impl Meter for SchoolMeter {
 struct Taken(Option<Reservation>);
 
 impl Held for Taken {
+    fn share(&self) -> f64 {
+        self.0.as_ref().map_or(1.0, Reservation::share)
+    }
+
     fn settle(self: Box<Self>, tokens: u64) {
         match self.0 {
             Some(reservation) if tokens == 0 => reservation.cancel(),

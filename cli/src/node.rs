@@ -28,6 +28,9 @@ use crate::telemetry::Telemetry;
 /// How long running work may go on after the close began.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How often schedules are looked at.
+const SCHEDULES: Duration = Duration::from_secs(10);
+
 /// An opened school.
 pub(crate) struct Node {
     pub(crate) config: Config,
@@ -69,7 +72,11 @@ impl Node {
         let blobs: Arc<dyn Blobs> = Arc::new(LocalBlobs::new(data_dir));
         let tasks = TaskTracker::new();
         let shutdown = CancellationToken::new();
-        let options = school::SchoolOptions { ingest_hosts: config.ingest_allow_hosts.clone(), ..Default::default() };
+        let options = school::SchoolOptions {
+            ingest_hosts: config.ingest_allow_hosts.clone(),
+            stream_key: crate::stream_key::open(data_dir)?,
+            ..Default::default()
+        };
         let school = School::with(store.clone(), options)?;
         let (quotas, usage) = (Quotas::open(store.clone()), Usage::new(store.clone()));
         let (telemetry, unsent) = match Telemetry::open() {
@@ -105,6 +112,7 @@ impl Node {
                     languages: config.caption_languages.clone(),
                     ..Default::default()
                 })
+                .with_disk_reserve(config.disk_reserve_mib << 20)
                 .with_after_index(Arc::new(Calibrates(assistant.clone()))),
         );
         school.set_starter(pipeline.clone());
@@ -162,6 +170,26 @@ impl Node {
                 }
                 if let Err(error) = node.collect_once().await {
                     tracing::warn!(%error, "unreferenced blobs were not collected; the next hour tries again");
+                }
+            }
+        });
+    }
+
+    /// Fetches sources again when their time has come. Any number of nodes may do so: a turn is taken once.
+    pub(crate) fn keep_schedules(self: &Arc<Self>) {
+        let node = self.clone();
+        self.tasks.spawn(async move {
+            let mut looks = tokio::time::interval(SCHEDULES);
+            looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = looks.tick() => {}
+                    () = node.shutdown.cancelled() => return,
+                }
+                match node.school.source().run_due().await {
+                    Ok(0) => {}
+                    Ok(started) => tracing::info!(started, "scheduled sources are fetched again"),
+                    Err(error) => tracing::warn!(%error, "schedules could not be looked at; the next look tries again"),
                 }
             }
         });

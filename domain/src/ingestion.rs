@@ -1,5 +1,8 @@
 //! Ingestion: kinds of source, stages, typed outcomes and failures.
 
+pub mod estimate;
+pub mod schedule;
+
 use serde::{Deserialize, Serialize};
 
 /// Where content comes from.
@@ -29,11 +32,13 @@ pub enum SourceKind {
     /// A page that shows a recording, on a host that the administrator lists.
     #[serde(rename = "video-page")]
     VideoPage,
+    /// A page of the web, or a site within limits.
+    Web,
 }
 
 impl SourceKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Dir,
         Self::Git,
         Self::Scorm,
@@ -45,6 +50,7 @@ impl SourceKind {
         Self::Cmi5,
         Self::Youtube,
         Self::VideoPage,
+        Self::Web,
     ];
 
     /// The spelling used in rows and on the command line.
@@ -62,6 +68,7 @@ impl SourceKind {
             Self::Cmi5 => "cmi5",
             Self::Youtube => "youtube",
             Self::VideoPage => "video-page",
+            Self::Web => "web",
         }
     }
 
@@ -69,6 +76,31 @@ impl SourceKind {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How much of a web site is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Crawl {
+    /// The pages that the first one links to as well.
+    pub site: bool,
+    /// Most pages.
+    pub max_pages: usize,
+    /// Most links between the first page and the last.
+    pub depth: usize,
+}
+
+impl Crawl {
+    /// The most pages that may be asked for.
+    pub const MOST_PAGES: usize = 1_000;
+    /// The deepest that may be asked for.
+    pub const DEEPEST: usize = 10;
+}
+
+impl Default for Crawl {
+    fn default() -> Self {
+        Self { site: false, max_pages: 50, depth: 3 }
     }
 }
 
@@ -105,6 +137,25 @@ impl Stage {
             Self::Index => "index",
             Self::Transcode => "transcode",
         }
+    }
+
+    /// The kind of its job.
+    #[must_use]
+    pub fn job(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch_source",
+            Self::Chunk => "chunk_documents",
+            Self::Publish => "publish_version",
+            Self::Embed => "embed_chunks",
+            Self::Index => "index_version",
+            Self::Transcode => "transcode_media",
+        }
+    }
+
+    /// The key of its job in a run: there is one job of a stage in each.
+    #[must_use]
+    pub fn job_key(self, run: crate::IngestionId) -> String {
+        format!("{run}/{}", self.as_str())
     }
 
     /// The stage after this one.
@@ -210,6 +261,16 @@ pub mod failure {
     pub const PROGRAM_TOO_OLD: &str = "PROGRAM_TOO_OLD";
     /// The source did not answer within its time.
     pub const TOO_SLOW: &str = "TOO_SLOW";
+    /// The address leads into a private network.
+    pub const PRIVATE_ADDRESS: &str = "PRIVATE_ADDRESS";
+    /// The address redirects again and again, or away from its site.
+    pub const TOO_MANY_REDIRECTS: &str = "TOO_MANY_REDIRECTS";
+    /// The site asks robots not to read the page.
+    pub const ROBOTS_DISALLOWED: &str = "ROBOTS_DISALLOWED";
+    /// The address answers with something that is no page.
+    pub const NOT_HTML: &str = "NOT_HTML";
+    /// The site answers with an error.
+    pub const SITE_ERROR: &str = "SITE_ERROR";
     /// A git repository could not be read.
     pub const GIT_FAILED: &str = "GIT_FAILED";
     /// The source is larger than the limits allow.
@@ -232,6 +293,12 @@ pub mod failure {
     pub const PACK_UNSIGNED: &str = "PACK_UNSIGNED";
     /// A pack that is signed by a key that nobody here trusts.
     pub const PACK_UNTRUSTED: &str = "PACK_UNTRUSTED";
+    /// A person paused the run.
+    pub const PAUSED: &str = "PAUSED";
+    /// The disk is full, or would be.
+    pub const DISK_FULL: &str = "DISK_FULL";
+    /// The institution would store more bytes than it may.
+    pub const STORAGE_QUOTA: &str = "STORAGE_QUOTA";
     /// Cancelled by a person.
     pub const CANCELLED: &str = "CANCELLED";
     /// A defect.

@@ -3,6 +3,8 @@
 //! Playlists are written here from what is known of the renditions (RFC 8216, fMP4 with byte
 //! ranges); nothing here runs ffmpeg or reads a file.
 
+pub mod protect;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};

@@ -13,6 +13,8 @@ use crate::{ApiKeyId, CourseId, Error, ErrorKind, InstitutionId, Micros, UserId}
 pub const DEFAULT_ID: &str = "*";
 /// Most of anything that can be set; far above any machine, and safe in arithmetic.
 pub const MOST: u64 = 1_000_000_000_000_000;
+/// Shares that can be set, in per cent of the usual one.
+pub const SHARES: std::ops::RangeInclusive<u64> = 1..=10_000;
 
 /// Whose use is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -152,6 +154,9 @@ pub struct Limits {
     /// Requests at the same time, in one gateway.
     #[serde(default)]
     pub concurrent: Option<u64>,
+    /// Share of the workers beside others, in per cent of the usual one; no limit, 100 when missing.
+    #[serde(default)]
+    pub share: Option<u64>,
 }
 
 impl Limits {
@@ -193,6 +198,10 @@ impl Limits {
                 let message = format!("\"{}\" is at most {MOST}", limit.as_str());
                 return Err(Error::invalid(limit.as_str(), "OUT_OF_RANGE", message));
             }
+        }
+        if self.share.is_some_and(|share| !SHARES.contains(&share)) {
+            let message = format!("\"share\" is {} to {} per cent", SHARES.start(), SHARES.end());
+            return Err(Error::invalid("share", "OUT_OF_RANGE", message));
         }
         Ok(())
     }

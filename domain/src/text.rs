@@ -33,6 +33,26 @@ pub fn invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Text without invisible characters and control codes; joiners stay inside scripts that need them.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        let joiner =
+            matches!(c, '\u{200c}' | '\u{200d}') && clean.chars().next_back().is_some_and(|before| !before.is_ascii());
+        if joiner || !(invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t'))) {
+            clean.push(c);
+        }
+    }
+    clean
+}
+
+/// Runs of white space as one space, ends trimmed.
+#[must_use]
+pub fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Lower-cased words without accents: letters, digits and `_`, in order, stop words included.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {

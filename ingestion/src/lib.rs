@@ -9,6 +9,7 @@ pub mod media;
 pub mod pack;
 pub mod parse;
 pub mod pipeline;
+pub mod safe_client;
 pub mod sandbox;
 pub mod source;
 pub mod speech;

@@ -68,6 +68,9 @@ pub(crate) struct PackedSource {
     pub(crate) outline: Outline,
     pub(crate) commit: Option<String>,
     pub(crate) documents: Vec<PackedDocument>,
+    /// Path and hash of every file of a package that is played.
+    #[serde(default)]
+    pub(crate) files: Vec<(String, String)>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -97,6 +100,7 @@ impl PackedSource {
                 let media = document.media.iter().map(|(sha256, _)| sha256);
                 std::iter::once(&document.sha256).chain(document.includes.values()).chain(media)
             })
+            .chain(self.files.iter().map(|(_, sha256)| sha256))
             .map(String::as_str)
             .collect()
     }

@@ -24,10 +24,10 @@ pub mod pptx;
 pub mod qti;
 mod raw_html;
 mod template;
-pub mod webvtt;
 
 use domain::document::{Document, DocumentKind, Warning};
 use domain::ingestion::{Failure, failure};
+pub(crate) use domain::text::{squeeze, visible};
 use serde::{Deserialize, Serialize};
 
 /// The formats that we read.
@@ -149,24 +149,6 @@ fn windows_1252(byte: u8) -> char {
     HIGH.get(usize::from(byte.wrapping_sub(0x80))).copied().unwrap_or_else(|| char::from(byte))
 }
 
-/// Text without invisible characters and control codes; joiners stay inside scripts that need them.
-pub(crate) fn visible(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        let joiner =
-            matches!(c, '\u{200c}' | '\u{200d}') && clean.chars().next_back().is_some_and(|before| !before.is_ascii());
-        if joiner || !(domain::text::invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t'))) {
-            clean.push(c);
-        }
-    }
-    clean
-}
-
-/// Runs of white space as one space, ends trimmed.
-pub(crate) fn squeeze(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// A title from a file name: the stem, with `-` and `_` as spaces and order numbers dropped.
 #[must_use]
 pub fn title_of_path(path: &str) -> String {
@@ -189,4 +171,19 @@ pub fn warning(code: &str, message: impl Into<String>, place: &str) -> Warning {
 #[must_use]
 pub fn include_targets(path: &str, text: &str) -> Vec<String> {
     template::targets(path, text)
+}
+
+/// A path within a tree, without `.` and `..`; none leads out of it.
+pub(crate) fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
 }

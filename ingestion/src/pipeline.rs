@@ -7,22 +7,28 @@ mod chunk;
 mod embed;
 mod fetch;
 mod index;
-mod known;
+mod load;
 mod pack;
+mod plan;
 mod publish;
+mod reuse;
+mod room;
 mod run;
 mod speech;
+mod titles;
 mod transcode;
+mod transcript;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::course::Course;
-use domain::ingestion::{Report, SourceKind, Stage};
+use domain::ingestion::{Crawl, Failure, Report, SourceKind, Stage, failure};
 use domain::policy::Actor;
-use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, UserId};
+use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, UserId, VersionId};
 use llm_gateway::Gateway;
 use school::School;
 use school::course::NewCourse;
@@ -38,7 +44,10 @@ use tokio::sync::Semaphore;
 use crate::media::Tools;
 use crate::sandbox::Sandbox;
 use crate::source::{self, Outside, Place};
-pub use pack::{LoadReport, PackReport, PackedReport};
+pub use load::LoadReport;
+pub use pack::{PackReport, PackedReport};
+pub use plan::{Changes, Plan};
+pub use room::Disk;
 pub(crate) use run::Step;
 
 /// What happens once the vectors of a course are complete, such as fitting its scope gate.
@@ -63,28 +72,8 @@ pub struct IngestRequest {
     pub local: bool,
     /// Whoever asks says that the recording itself may be kept.
     pub rights: bool,
-}
-
-/// What an ingestion would bring, read without writing anything.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Plan {
-    /// Name of the source.
-    pub title: String,
-    /// Commit of a git source.
-    pub commit: Option<String>,
-    /// Fingerprint of its content.
-    pub fingerprint: String,
-    /// Modules, each with the paths of its lessons.
-    pub modules: Vec<source::Module>,
-    /// Number of documents.
-    pub documents: usize,
-    /// Number of questions for the bank of the course.
-    pub questions: usize,
-    /// What a reader should know.
-    pub warnings: Vec<domain::document::Warning>,
-    /// What could not be read.
-    pub failures: Vec<(String, domain::ingestion::Failure)>,
+    /// How much of a web site is read.
+    pub crawl: Crawl,
 }
 
 /// How far a run is.
@@ -128,6 +117,10 @@ pub(crate) struct Parts {
     pub(crate) tools: Option<Tools>,
     /// Encoders at once.
     pub(crate) encoding: Arc<Semaphore>,
+    /// Bytes of the disk that no run takes.
+    pub(crate) disk_reserve: u64,
+    /// Runs that met a disk so full that not even that could be written down.
+    pub(crate) full: Arc<Mutex<HashMap<IngestionId, Failure>>>,
 }
 
 /// The ingestion pipeline. Cheap to clone.
@@ -157,6 +150,8 @@ impl Pipeline {
             outside: Outside::default(),
             tools: Tools::find(),
             encoding: Arc::new(Semaphore::new(1)),
+            disk_reserve: 0,
+            full: Arc::default(),
         };
         Self { parts: Arc::new(parts) }
     }
@@ -186,6 +181,12 @@ impl Pipeline {
         self.changed(|parts| parts.tools = tools)
     }
 
+    /// The same pipeline that leaves so many bytes of the disk free. Call it before [`Self::register`].
+    #[must_use]
+    pub fn with_disk_reserve(self, bytes: u64) -> Self {
+        self.changed(|parts| parts.disk_reserve = bytes)
+    }
+
     fn changed(self, change: impl FnOnce(&mut Parts)) -> Self {
         let old = &self.parts;
         let mut parts = Parts {
@@ -199,6 +200,8 @@ impl Pipeline {
             outside: old.outside.clone(),
             tools: old.tools.clone(),
             encoding: old.encoding.clone(),
+            disk_reserve: old.disk_reserve,
+            full: old.full.clone(),
         };
         change(&mut parts);
         Self { parts: Arc::new(parts) }
@@ -208,8 +211,9 @@ impl Pipeline {
     pub fn register(&self, queue: &mut Queue) {
         fetch::clean_scratch(&self.parts);
         for stage in Stage::ALL {
-            queue.handle(run::kind(stage), Arc::new(Step { parts: self.parts.clone(), stage }));
+            queue.handle(stage.job(), Arc::new(Step { parts: self.parts.clone(), stage }));
         }
+        queue.handle(school::transcript::JOB, Arc::new(transcript::Corrections { parts: self.parts.clone() }));
     }
 
     /// Starts a run, or attaches to the unfinished one of the same source; the course is made when it is not there.
@@ -220,8 +224,14 @@ impl Pipeline {
         let course = self.course(actor, &request.course).await?;
         let origin = canonical(request.kind, &request.origin);
         let captions = request.captions.map(|path| PathBuf::from(real(&path.to_string_lossy())));
-        let place =
-            Place { origin: origin.clone(), name: None, captions, local: request.local, rights: request.rights };
+        let place = Place {
+            origin: origin.clone(),
+            name: None,
+            captions,
+            local: request.local,
+            rights: request.rights,
+            crawl: request.crawl,
+        };
         let request = Request { kind: request.kind, place, uploads: Vec::new(), packed: None };
         self.begin(course.institution_id, course.id, &origin, request, actor.user_id).await
     }
@@ -242,46 +252,16 @@ impl Pipeline {
         Ok(course)
     }
 
-    /// Refuses who may not ingest into a course that is there.
-    async fn may_ingest(&self, actor: &Actor, slug: &str) -> Result<(), Error> {
+    /// The course of a slug that is there; refuses who may not ingest into it.
+    async fn known_course(&self, actor: &Actor, slug: &str) -> Result<Option<Course>, Error> {
         match self.parts.school.course().by_slug(actor, actor.institution, slug).await {
-            Ok(course) => self.parts.school.ingestion().list(actor, course.id).await.map(|_| ()),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Ok(course) => {
+                self.parts.school.ingestion().list(actor, course.id).await?;
+                Ok(Some(course))
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// What [`Self::start`] would bring; reads the source and writes nothing.
-    ///
-    /// # Errors
-    /// The source's typed failure, as a validation error with its code.
-    pub async fn plan(&self, actor: &Actor, request: &IngestRequest) -> Result<Plan, Error> {
-        self.may_ingest(actor, &request.course).await?;
-        let mut place = Place {
-            origin: request.origin.clone(),
-            name: None,
-            captions: request.captions.clone(),
-            local: request.local,
-            // A plan takes no recording.
-            rights: false,
-        };
-        let scratch = fetch::scratch(&self.parts).map_err(as_error)?;
-        let outside = fetch::outside(&self.parts, actor.institution);
-        let foreseen = speech::foreseen(&self.parts, request.kind, &place, scratch.path());
-        place.captions = foreseen.as_ref().map(|(path, _)| path.clone()).or(place.captions);
-        let read =
-            async { source::of(request.kind)?.fetch_with(&place, &self.parts.sandbox, scratch.path(), &outside).await };
-        let fetched = read.await.map_err(as_error)?;
-        Ok(Plan {
-            title: fetched.outline.title.clone(),
-            commit: fetched.commit.clone(),
-            fingerprint: fetched.fingerprint(),
-            documents: fetched.documents.len(),
-            questions: fetched.outline.questions.len(),
-            modules: fetched.outline.modules,
-            warnings: fetched.warnings.into_iter().chain(foreseen.map(|(_, warning)| warning)).collect(),
-            failures: fetched.outline.failures,
-        })
     }
 
     async fn begin(
@@ -299,6 +279,14 @@ impl Pipeline {
                 let source =
                     sql::source::find_or_create(tx, institution, course, request.kind, &origin, &title).await?;
                 if let Some(running) = sql::ingestion::running(tx, institution, source).await?.pop() {
+                    match &running.held {
+                        // Asking again is how a run goes on once there is room.
+                        Some(held) if held.code == failure::DISK_FULL => {
+                            sql::ingestion::control::release(tx, institution, running.id, user).await?;
+                        }
+                        Some(held) => return Err(paused(running.id, held).into()),
+                        None => {}
+                    }
                     // Revives a dead job of the stage; a live one is left alone.
                     run::enqueue(tx, institution, running.id, running.stage, &json!({})).await?;
                     return Ok(running.id);
@@ -338,6 +326,10 @@ impl Pipeline {
             if let Some(report) = found.report() {
                 return Ok(report);
             }
+            let full = self.parts.full.lock().ok().and_then(|full| full.get(&id).cloned());
+            if let Some(held) = found.held.as_ref().or(full.as_ref()) {
+                return Err(paused(id, held));
+            }
             if checked.elapsed() > Duration::from_secs(2) {
                 checked = Instant::now();
                 run::bury(&self.parts, &found).await?;
@@ -368,37 +360,67 @@ fn real(origin: &str) -> String {
     std::fs::canonicalize(origin).map_or_else(|_| origin.to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
+/// What somebody who waits for a held run is told.
+fn paused(id: IngestionId, held: &Failure) -> Error {
+    let message = format!("{} (lyceum ingest resume {id})", held.message);
+    Error::new(ErrorKind::Unavailable, message).with_code(held.code.clone())
+}
+
 fn as_error(failure: domain::ingestion::Failure) -> Error {
-    use domain::ingestion::failure::{NOT_FOUND, PACK_UNSIGNED, PACK_UNTRUSTED};
     let kind = match failure.code.as_str() {
-        NOT_FOUND => ErrorKind::NotFound,
-        PACK_UNSIGNED | PACK_UNTRUSTED => ErrorKind::Forbidden,
+        failure::NOT_FOUND => ErrorKind::NotFound,
+        failure::PACK_UNSIGNED | failure::PACK_UNTRUSTED => ErrorKind::Forbidden,
+        failure::DISK_FULL => ErrorKind::Unavailable,
         _ => ErrorKind::ValidationError,
     };
     Error::new(kind, failure.message).with_code(failure.code)
 }
 
+/// Where a request of the interface leads: the origin that names its source, and what is asked of it.
+fn located(kind: SourceKind, location: Location, crawl: Crawl) -> (String, Request) {
+    match location {
+        Location::Url(url) => {
+            let origin = canonical(kind, &url);
+            let place =
+                Place { origin: origin.clone(), name: None, captions: None, local: false, rights: false, crawl };
+            (origin, Request { kind, place, uploads: Vec::new(), packed: None })
+        }
+        Location::Upload { path, name, captions } => {
+            let place = Place {
+                origin: path.to_string_lossy().into_owned(),
+                name: Some(name.clone()),
+                captions: captions.clone(),
+                local: true,
+                rights: false,
+                crawl,
+            };
+            let uploads = std::iter::once(path).chain(captions).collect();
+            (format!("upload:{name}"), Request { kind, place, uploads, packed: None })
+        }
+    }
+}
+
 #[async_trait]
 impl Starter for Pipeline {
     async fn start(&self, actor: &Actor, request: StartRequest) -> Result<IngestionId, Error> {
-        let (origin, asked) = match request.location {
-            Location::Url(url) => {
-                let origin = canonical(request.kind, &url);
-                let place = Place { origin: origin.clone(), name: None, captions: None, local: false, rights: false };
-                (origin, Request { kind: request.kind, place, uploads: Vec::new(), packed: None })
-            }
-            Location::Upload { path, name, captions } => {
-                let place = Place {
-                    origin: path.to_string_lossy().into_owned(),
-                    name: Some(name.clone()),
-                    captions: captions.clone(),
-                    local: true,
-                    rights: false,
-                };
-                let uploads = std::iter::once(path).chain(captions).collect();
-                (format!("upload:{name}"), Request { kind: request.kind, place, uploads, packed: None })
-            }
-        };
+        let (origin, asked) = located(request.kind, request.location, request.crawl);
         self.begin(request.institution, request.course, &origin, asked, actor.user_id).await
+    }
+
+    async fn plan(&self, _actor: &Actor, request: StartRequest) -> Result<serde_json::Value, Error> {
+        let (origin, asked) = located(request.kind, request.location, request.crawl);
+        let plan = self.plan_of(request.institution, Some(request.course), asked.kind, asked.place, &origin).await?;
+        serde_json::to_value(plan).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
+    }
+
+    async fn removed(&self, institution: InstitutionId, course: CourseId, version: VersionId) {
+        if let Err(error) = self.parts.index.delete_version(institution, version).await {
+            tracing::warn!(%error, "the vector index still has a removed source; it is reconciled with the next run");
+        }
+        if let Some(after) = &self.parts.after
+            && let Err(error) = after.indexed(Scope { institution, course, hidden: true }).await
+        {
+            tracing::warn!(%error, course.id = %course, "the scope gate was not fitted anew");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod child;
 mod confine;
 mod frame;
 mod program;
+mod unpacking;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -24,9 +25,12 @@ use crate::parse::manifest::Manifest;
 use crate::parse::package::Bundle;
 pub use child::child_main;
 pub use program::{Allowance, Ended};
+use unpacking::Unpacking;
 
 /// The hidden first argument of the child.
 pub const ARGUMENT: &str = "__parse";
+/// Asks the child for the bytes of every file of a package.
+const WITH_FILES: &str = "files";
 
 /// How well the child is confined here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +107,20 @@ pub struct Package {
     pub files: Vec<(String, u64)>,
     /// HTML pages and scripts.
     pub pages: Vec<Page>,
+    /// Every file with its bytes, where they were asked for.
+    #[serde(skip)]
+    pub unpacked: Vec<Unpacked>,
+}
+
+/// A file that was taken out of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpacked {
+    /// Path within the package.
+    pub path: String,
+    /// Where its bytes lie; the name is a number and never the package's.
+    pub bytes: PathBuf,
+    /// SHA-256 of them, in hexadecimal.
+    pub sha256: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +140,10 @@ enum Reply {
     Ready(Level),
     Document(Result<Box<Document>, Failure>),
     Page(Page),
+    /// The next bytes of a file of the package; the first ones name it.
+    Part {
+        path: Option<String>,
+    },
     Package(Result<Box<Package>, Failure>),
     /// Its pages' bytes follow one after the other.
     Bundle(Result<Box<Bundle>, Failure>),
@@ -207,15 +229,18 @@ impl Sandbox {
         outcomes
     }
 
-    /// Reads a SCORM package from a file.
+    /// Reads a SCORM package from a file, and puts the bytes of its files into `folder` where one is given.
     ///
     /// # Errors
     /// The archive's, the manifest's, or `PARSER_KILLED`.
-    pub async fn package(&self, archive: std::fs::File, name: &str) -> Result<Package, Failure> {
-        let mut running = self.spawn("package", Stdio::from(archive), name, self.options.package_time, &[])?;
-        let outcome = running.package(self.options.answer, self.options.pages).await;
+    pub async fn package(&self, archive: std::fs::File, name: &str, folder: Option<&Path>) -> Result<Package, Failure> {
+        let more: &[&str] = if folder.is_some() { &[WITH_FILES] } else { &[] };
+        let mut running = self.spawn("package", Stdio::from(archive), name, self.options.package_time, more)?;
+        let mut unpacking = Unpacking { folder, open: None, done: Vec::new(), size: 0 };
+        let outcome = running.package(self.options.answer, self.options.pages, &mut unpacking).await;
         running.stop().await;
-        outcome
+        let package = outcome?;
+        Ok(Package { unpacked: unpacking.end().await?, ..package })
     }
 
     /// Reads a package of another kind than SCORM from a file; `File` stands for a book.
@@ -351,7 +376,7 @@ impl Running {
         reply
     }
 
-    async fn package(&mut self, answer: usize, most: usize) -> Result<Package, Failure> {
+    async fn package(&mut self, answer: usize, most: usize, unpacking: &mut Unpacking<'_>) -> Result<Package, Failure> {
         self.ready().await?;
         let deadline = tokio::time::Instant::now() + self.time;
         let mut pages = Vec::new();
@@ -374,6 +399,7 @@ impl Running {
                     page.bytes = body;
                     pages.push(page);
                 }
+                Reply::Part { path } => unpacking.take(path, &body).await?,
                 Reply::Package(outcome) => return outcome.map(|package| Package { pages, ..*package }),
                 _ => return Err(self.killed("it answered out of turn")),
             }

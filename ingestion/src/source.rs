@@ -12,6 +12,7 @@ mod scorm;
 mod summary;
 mod video;
 mod video_page;
+mod web;
 mod youtube;
 mod ytdlp;
 
@@ -19,13 +20,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::document::{DocumentKind, Warning};
-use domain::ingestion::{Failure, SourceKind, failure};
+use domain::ingestion::{Crawl, Failure, SourceKind, failure};
 use domain::question::Draft;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, Unpacked};
 pub use outside::Outside;
 
 /// Where a source is.
@@ -42,6 +43,9 @@ pub struct Place {
     /// Whoever asks says that the recording itself may be kept.
     #[serde(default)]
     pub rights: bool,
+    /// How much of a site is read.
+    #[serde(default)]
+    pub crawl: Crawl,
 }
 
 impl Place {
@@ -67,8 +71,8 @@ pub enum Bytes {
     Memory(Vec<u8>),
     /// In a file.
     File(PathBuf),
-    /// In the blobs of the institution, as a loaded pack left them.
-    Stored,
+    /// So many in the blobs of the institution, as a loaded pack left them.
+    Stored(u64),
 }
 
 /// A document of a source.
@@ -155,12 +159,16 @@ pub struct Fetched {
     pub commit: Option<String>,
     /// Documents in reading order.
     pub documents: Vec<FetchedDocument>,
+    /// Every file of a package that is played.
+    pub files: Vec<Unpacked>,
     /// What a reader should know.
     pub warnings: Vec<Warning>,
 }
 
 /// Raised when a parser or the chunker changes what it makes of the same bytes.
 pub(crate) const PARSERS: u32 = 1;
+/// Where a version's outline says which parsers made it.
+pub(crate) const PARSED_BY: &str = "parsers";
 
 /// The same JSON with its keys in the order of the alphabet, however it came about.
 fn sorted(mut json: Value) -> Value {
@@ -181,6 +189,9 @@ impl Fetched {
             for (path, bytes) in &document.includes {
                 hash.update(format!("{path}\n{}\n", sha256(bytes)));
             }
+        }
+        for file in &self.files {
+            hash.update(format!("{}\n{}\n", file.path, file.sha256));
         }
         hex::encode(hash.finalize())
     }
@@ -225,6 +236,7 @@ pub static SOURCES: &[&dyn Source] = &[
     &package::CMI5,
     &youtube::Youtube,
     &video_page::VideoPage,
+    &web::Web,
 ];
 
 /// The address that `OWNER/REPO` or `OWNER/REPO@REF` stands for on GitHub; none for any other text.

@@ -3,7 +3,6 @@
 //! The models behind the gateway write the pieces down ([`crate::pipeline`] asks them); here is what stands
 //! before and after: no model, no network.
 
-mod cue;
 mod voice;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use domain::ingestion::{Failure, failure};
 use crate::media::{Probe, Tools};
 use crate::sandbox::{Allowance, Sandbox};
 
-pub use cue::{cues, vtt};
+pub use domain::caption::{compose as cues, vtt};
 pub use voice::{Piece, Sound, pieces};
 
 /// Samples a second of the sound that models hear.

@@ -87,6 +87,11 @@ pub trait Meter: Send + Sync + 'static {
 
 /// Tokens taken from limits. Dropping it keeps the estimate and frees the concurrency.
 pub trait Held: Send + Sync {
+    /// How much of the workers whoever asks gets beside others; 1 is the usual share.
+    fn share(&self) -> f64 {
+        1.0
+    }
+
     /// Replaces the estimate by what was used.
     fn settle(self: Box<Self>, tokens: u64);
 }

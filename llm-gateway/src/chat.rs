@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use domain::wire::Finish;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Interval;
 
@@ -39,6 +39,25 @@ impl std::fmt::Debug for ChatStream {
 }
 
 impl ChatStream {
+    /// The reply to its end, of at most `most` bytes, and why it ended.
+    ///
+    /// # Errors
+    /// As the stream's own; [`GatewayError::Backend`] when it is longer.
+    pub async fn whole(mut self, most: usize) -> Result<(String, Finish), GatewayError> {
+        let mut text = String::new();
+        while let Some(delta) = self.next().await {
+            let delta = delta?;
+            text.push_str(&delta.text);
+            if text.len() > most {
+                return Err(GatewayError::Backend("the reply is too long".into()));
+            }
+            if let Some(finish) = delta.finish {
+                return Ok((text, finish));
+            }
+        }
+        Err(GatewayError::WorkerLost)
+    }
+
     /// Requests that are ahead of it in its class; none once a worker has it.
     #[must_use]
     pub fn position(&self) -> Option<usize> {

@@ -56,10 +56,10 @@ pub(crate) struct Entry {
     pub(crate) worker: Option<WorkerId>,
     pub(crate) assigned_at: Option<Instant>,
     pub(crate) loaded: bool,
+    /// Tokens of the prompt that its worker had read before.
+    pub(crate) known: u32,
     /// Tokens as the backend counted them.
     pub(crate) usage: Option<Usage>,
-    /// Counted among those who wait.
-    pub(crate) counted: bool,
 }
 
 /// What a caller hands in.
@@ -191,8 +191,8 @@ impl State {
                 worker: None,
                 assigned_at: None,
                 loaded: false,
+                known: 0,
                 usage: None,
-                counted: true,
             },
         );
         self.dispatch(now);
@@ -281,14 +281,16 @@ impl State {
         worker.credits -= 1;
         worker.tries(&entry.model);
         entry.loaded = worker.begins(&entry.model);
+        entry.known = pick::tokens(worker.remembers(&entry.prefix)).min(entry.cost.prompt);
         worker.reads(&entry.prefix);
         entry.worker = Some(worker_id);
         entry.tried.push(worker_id);
         entry.assigned_at = Some(now);
-        self.shares.charge(entry.class, &entry.flow, entry.cost.service());
+        // What the worker has read before is not read again, and takes nothing from anybody.
+        let service = entry.cost.service() - f64::from(entry.known);
+        self.shares.charge(entry.class, &entry.flow, service / entry.share());
         self.shares.given(entry.class, &entry.flow, now);
         self.shares.leave(entry.class, &entry.flow);
-        entry.counted = false;
         self.running.insert(id, entry);
         true
     }

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use domain::wire::{ChatRequest, Class, Finish, Message, Role};
-use futures::StreamExt as _;
 use jsonschema::Validator;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -50,7 +49,7 @@ impl Gateway {
     /// within `deadline` from now, over all calls that it takes.
     ///
     /// # Errors
-    /// [`GatewayError::Shape`] when no way gave a reply that fits; [`GatewayError::Invalid`] when the request has no
+    /// [`GatewayError::Shape`] when no reply fits, [`GatewayError::Backend`] when there was none; [`GatewayError::Invalid`] when the request has no
     /// schema or none that can be used; else as [`Gateway::chat`].
     pub async fn structured(
         &self,
@@ -86,7 +85,8 @@ impl Gateway {
                 }
             }
         }
-        Err(GatewayError::Shape(why))
+        // Where no reply ever came, its shape is not what was wrong.
+        Err(if asking.last.is_none() { GatewayError::Backend(why) } else { GatewayError::Shape(why) })
     }
 }
 
@@ -151,23 +151,10 @@ impl Asking<'_> {
             return Err(GatewayError::Deadline);
         }
         let limit = request.max_tokens;
-        let mut stream = self.gateway.chat(self.class, request, left).await?;
-        let mut text = String::new();
-        while let Some(delta) = stream.next().await {
-            let delta = delta?;
-            text.push_str(&delta.text);
-            if text.len() > MOST_BYTES {
-                return Err(GatewayError::Backend("the reply is too long".into()));
-            }
-            match delta.finish {
-                Some(Finish::Stop) => return Ok(text),
-                Some(Finish::Length) => {
-                    return Err(GatewayError::Backend(format!("the reply was cut off at {limit} tokens")));
-                }
-                None => {}
-            }
+        match self.gateway.chat(self.class, request, left).await?.whole(MOST_BYTES).await? {
+            (text, Finish::Stop) => Ok(text),
+            (_, Finish::Length) => Err(GatewayError::Backend(format!("the reply was cut off at {limit} tokens"))),
         }
-        Err(GatewayError::Backend("the reply ended without its last word".into()))
     }
 }
 

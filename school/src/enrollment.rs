@@ -18,7 +18,7 @@ use crate::{Result, School, access};
 mod progress;
 
 pub use progress::Report;
-pub(crate) use progress::apply;
+pub(crate) use progress::{apply, raise};
 
 /// Use cases of enrolments.
 pub struct Enrollments<'a> {

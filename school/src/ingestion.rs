@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::event::Event;
-use domain::ingestion::SourceKind;
+use domain::ingestion::{Crawl, SourceKind};
 use domain::policy::{Action, Actor};
-use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId};
+use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, VersionId};
 use serde::{Deserialize, Serialize};
 use store::sql::ingestion::Ingestion;
 use store::sql::institution::Owned;
@@ -14,6 +14,8 @@ use store::sql::{self};
 
 use crate::unit::record;
 use crate::{Result, School, access};
+
+pub mod control;
 
 /// Where the content of an ingestion comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct StartRequest {
     pub kind: SourceKind,
     /// From where.
     pub location: Location,
+    /// How much of a web site.
+    pub crawl: Crawl,
 }
 
 /// Starts ingestions: implemented by the pipeline, wired by whoever opens it.
@@ -51,6 +55,12 @@ pub struct StartRequest {
 pub trait Starter: Send + Sync {
     /// Writes the ingestion row, its event and its first job in one transaction.
     async fn start(&self, actor: &Actor, request: StartRequest) -> Result<IngestionId>;
+
+    /// What the request would bring, as JSON for people and programs; nothing is written.
+    async fn plan(&self, actor: &Actor, request: StartRequest) -> Result<serde_json::Value>;
+
+    /// A published version is gone from its course: indexes beside the rows forget it.
+    async fn removed(&self, institution: InstitutionId, course: CourseId, version: VersionId);
 }
 
 /// What is ingested, as a caller asks for it.
@@ -62,6 +72,8 @@ pub struct NewIngestion {
     pub kind: SourceKind,
     /// From where.
     pub location: Location,
+    /// How much of a web site.
+    pub crawl: Crawl,
 }
 
 /// Use cases of ingestions.
@@ -105,6 +117,7 @@ impl Ingestions<'_> {
             course_slug: course.slug,
             kind: new.kind,
             location: new.location,
+            crawl: new.crawl,
         };
         let id = starter.start(actor, request).await?;
         self.school
@@ -117,6 +130,31 @@ impl Ingestions<'_> {
             })
             .await?;
         self.get(actor, id).await
+    }
+
+    /// What an ingestion would bring: documents, bytes, time, disk, what is unchanged. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and the source's own typed failure.
+    pub async fn plan(&self, actor: &Actor, new: NewIngestion) -> Result<serde_json::Value> {
+        let starter = self.school.inner.starter.get().cloned();
+        let starter = starter
+            .ok_or_else(|| Error::new(ErrorKind::Unavailable, "this process does not ingest; ask one that does"))?;
+        let acting = actor.clone();
+        let editable = self.school.read(move |tx| {
+            Box::pin(async move { crate::course::editable(tx, &acting, Action::Ingest, new.course).await })
+        });
+        let course = editable.await?;
+        check_location(new.kind, &new.location, &self.school.options().ingest_hosts)?;
+        let request = StartRequest {
+            institution: course.institution_id,
+            course: course.id,
+            course_slug: course.slug,
+            kind: new.kind,
+            location: new.location,
+            crawl: new.crawl,
+        };
+        starter.plan(actor, request).await
     }
 
     /// An ingestion with its state.
@@ -178,7 +216,10 @@ fn check_location(kind: SourceKind, location: &Location, hosts: &[String]) -> Re
     let invalid = |code: &str, message: String| Err(Error::invalid("url", code, message));
     match location {
         Location::Upload { .. }
-            if matches!(kind, SourceKind::Dir | SourceKind::Git | SourceKind::Youtube | SourceKind::VideoPage) =>
+            if matches!(
+                kind,
+                SourceKind::Dir | SourceKind::Git | SourceKind::Youtube | SourceKind::VideoPage | SourceKind::Web
+            ) =>
         {
             let message = format!("a source of kind \"{}\" is not uploaded as one file", kind.as_str());
             Err(Error::invalid("kind", "INVALID_FORMAT", message))
@@ -188,16 +229,23 @@ fn check_location(kind: SourceKind, location: &Location, hosts: &[String]) -> Re
         Location::Url(text) if kind == SourceKind::Youtube => {
             domain::youtube::Target::parse(text).map(|_| ()).map_err(|why| Error::invalid("url", "INVALID_FORMAT", why))
         }
-        Location::Url(_) if !matches!(kind, SourceKind::Git | SourceKind::VideoPage) => {
+        Location::Url(_) if !matches!(kind, SourceKind::Git | SourceKind::VideoPage | SourceKind::Web) => {
             let message = format!("a source of kind \"{}\" is uploaded, not fetched", kind.as_str());
             Err(Error::invalid("kind", "INVALID_FORMAT", message))
         }
         Location::Url(text) => {
+            // A web page of a listed host:port is one of the administrator's own network.
+            let named = |rest: &str| rest.split(['/', '?']).next().unwrap_or_default().to_ascii_lowercase();
+            let own = text.strip_prefix("http://").map(named).filter(|host| host.contains(':') && hosts.contains(host));
+            if kind == SourceKind::Web && own.is_some() {
+                return Ok(());
+            }
             let Some(rest) = text.strip_prefix("https://") else {
                 return invalid("INVALID_FORMAT", "\"url\" must begin with https://".into());
             };
             // A page may be named by its query; a repository is a path.
-            let query = |c: char| kind == SourceKind::VideoPage && matches!(c, '%' | '?');
+            let page = matches!(kind, SourceKind::VideoPage | SourceKind::Web);
+            let query = |c: char| page && matches!(c, '%' | '?');
             let odd = |c: char| {
                 c.is_control() || c.is_whitespace() || (matches!(c, '@' | '\\' | '%' | '?' | '#') && !query(c))
             };
@@ -208,7 +256,9 @@ fn check_location(kind: SourceKind, location: &Location, hosts: &[String]) -> Re
                     "\"url\" is a plain https address: host and path, for a page its query, nothing else".into(),
                 );
             }
-            if !hosts.contains(&host) {
+            // The guarded client goes to public addresses alone; "*" lists every host for it.
+            let any = kind == SourceKind::Web && hosts.iter().any(|known| known == "*");
+            if !any && !hosts.contains(&host) {
                 return invalid("HOST_NOT_ALLOWED", format!("the host \"{host}\" is not on the list of allowed hosts"));
             }
             Ok(())

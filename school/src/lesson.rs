@@ -1,9 +1,9 @@
 //! The content of courses as readers see it: modules, lessons, passages.
 
 use domain::course::{Course, Lesson, Module};
-use domain::media::{CAPTIONS, CAPTIONS_PLAYLIST, CaptionsOffer, MASTER, Manifest};
+use domain::media::{CAPTIONS, CAPTIONS_PLAYLIST, CaptionsOffer, MASTER, Manifest, protect};
 use domain::policy::{Action, Actor};
-use domain::{CourseId, Error, InstitutionId, LessonId};
+use domain::{CourseId, Error, ErrorKind, InstitutionId, LessonId};
 use store::blob::BlobRef;
 use store::sql::institution::Owned;
 use store::sql::lesson::{Passage, Shown};
@@ -37,6 +37,8 @@ pub struct LessonContent {
     pub passages: Vec<Passage>,
     /// What was made of its recording for players.
     pub streams: Option<Manifest>,
+    /// Its recording is played encrypted.
+    pub protected: bool,
 }
 
 /// A file of a lesson's streams.
@@ -51,6 +53,27 @@ pub enum StreamFile {
         /// Equal playlists have an equal tag.
         tag: String,
     },
+    /// The captions of the lesson, as [`crate::transcript::Transcripts::captions`] writes them.
+    Captions,
+    /// A part of a protected stream, made from what is kept.
+    Protected {
+        /// The playlist as it is kept.
+        playlist: BlobRef,
+        /// The stream as it is kept.
+        data: BlobRef,
+        /// The recording's key.
+        key: [u8; 16],
+    },
+    /// The key of a protected recording.
+    Key([u8; 16]),
+}
+
+/// The recording is protected: it is played as an encrypted stream and not given out as a file.
+pub const PROTECTED: &str = "RECORDING_PROTECTED";
+
+fn protected() -> Error {
+    let message = "recordings of this course are protected; play it in the browser, it is not given out as a file";
+    Error::new(ErrorKind::Forbidden, message).with_code(PROTECTED)
 }
 
 impl Lessons<'_> {
@@ -95,40 +118,55 @@ impl Lessons<'_> {
 
     /// A lesson; its text only when asked for, as a player asks for many parts of one recording.
     async fn read(&self, actor: &Actor, id: LessonId, text: bool) -> Result<LessonContent> {
+        let (course, content, audited) = self.look(actor, id, text).await?;
+        self.note(actor, &course, audited).await?;
+        Ok(content)
+    }
+
+    /// [`Self::read`] with its course, and whether reading it is still to be noted.
+    pub(crate) async fn look(&self, actor: &Actor, id: LessonId, text: bool) -> Result<(Course, LessonContent, bool)> {
         let acting = actor.clone();
-        let (course, content, audited) = self
-            .school
+        self.school
             .read(move |tx| {
                 Box::pin(async move {
-                    let missing = || Error::not_found("content", id);
-                    let institution = sql::institution::of(tx, Owned::Lesson(id)).await?.ok_or_else(missing)?;
-                    let lesson = sql::lesson::get(tx, institution, id).await?.ok_or_else(missing)?;
-                    let course = sql::course::get(tx, institution, lesson.course_id).await?.ok_or_else(missing)?;
-                    let action = if lesson.hidden { Action::ReadUnpublished } else { crate::course::read(&course) };
-                    let allowed = access::hidden(&acting, action, &crate::course::subject(&course), missing)?;
+                    let (course, lesson, audited) = found(tx, &acting, id).await?;
+                    let institution = course.institution_id;
                     let shown = sql::lesson::shown(tx, institution, id).await?;
                     let passages = if text { sql::lesson::passages(tx, institution, id).await? } else { Vec::new() };
-                    let mut content = LessonContent { lesson, shown, passages, streams: None };
+                    let protected = sql::course_media::protected(tx, institution, course.id).await?;
+                    let mut content = LessonContent { lesson, shown, passages, streams: None, protected };
                     if let Some((recording, _)) = content.media() {
                         let manifest = rendition::manifest(tx, institution, &recording, Kind::Hls).await?;
                         // One that an older or newer build wrote otherwise is as good as none: the recording is there.
                         content.streams = manifest.and_then(|manifest| serde_json::from_value(manifest).ok());
                     }
-                    Ok((course, content, allowed.audited))
+                    Ok((course, content, audited))
                 })
             })
-            .await?;
-        self.note(actor, &course, audited).await?;
-        Ok(content)
+            .await
     }
 
     /// The bytes that a player shows for a lesson, and the institution that they belong to.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// As [`Self::get`]; forbidden with [`PROTECTED`] to those who may not edit a course that protects its recordings.
     pub async fn media(&self, actor: &Actor, id: LessonId) -> Result<(InstitutionId, Option<BlobRef>)> {
-        let content = self.read(actor, id, false).await?;
-        let institution = content.lesson.institution_id;
+        let (course, content, audited) = self.look(actor, id, false).await?;
+        self.note(actor, &course, audited).await?;
+        self.recording(actor, &course, &content).await
+    }
+
+    /// The recording of a lesson that was found.
+    pub(crate) async fn recording(
+        &self,
+        actor: &Actor,
+        course: &Course,
+        content: &LessonContent,
+    ) -> Result<(InstitutionId, Option<BlobRef>)> {
+        let institution = course.institution_id;
+        if content.protected && !access::may(actor, Action::CourseEdit, &crate::course::subject(course)) {
+            return Err(protected());
+        }
         let Some((sha256, media_type)) = content.media() else { return Ok((institution, None)) };
         let found =
             self.school.read(move |tx| Box::pin(async move { sql::blob::get(tx, institution, &sha256).await })).await?;
@@ -139,9 +177,19 @@ impl Lessons<'_> {
     /// A file of a lesson's streams, and the institution that it belongs to: playlists, segments, pictures, captions.
     ///
     /// # Errors
-    /// As [`Self::get`].
+    /// As [`Self::get`]; forbidden with [`PROTECTED`] for a stream that is given out encrypted only.
     pub async fn stream(&self, actor: &Actor, id: LessonId, name: &str) -> Result<(InstitutionId, Option<StreamFile>)> {
-        let content = self.read(actor, id, false).await?;
+        let (course, content, audited) = self.look(actor, id, false).await?;
+        self.note(actor, &course, audited).await?;
+        self.stream_of(&content, name).await
+    }
+
+    /// A file of the streams of a lesson that was found.
+    pub(crate) async fn stream_of(
+        &self,
+        content: &LessonContent,
+        name: &str,
+    ) -> Result<(InstitutionId, Option<StreamFile>)> {
         let institution = content.lesson.institution_id;
         let captions = content.captions();
         let playlist = |text: String| {
@@ -161,22 +209,33 @@ impl Lessons<'_> {
                 return playlist(streams.master(offer));
             }
             (CAPTIONS_PLAYLIST, Some(streams)) if captions.is_some() => return playlist(streams.captions_playlist()),
+            (CAPTIONS, _) => return Ok((institution, captions.map(|_| StreamFile::Captions))),
             _ => {}
         }
-        let (captions, recording) = (captions.map(str::to_owned), content.media().map(|(sha256, _)| sha256));
+        let Some((recording, _)) = content.media() else { return Ok((institution, None)) };
+        let key = self.school.inner.stream_key.of_recording(institution, &recording);
+        if content.protected && name == protect::KEY {
+            return Ok((institution, content.streams.as_ref().map(|_| StreamFile::Key(key))));
+        }
+        let wanted = protect::Wanted::parse(name).filter(|_| content.protected);
+        if content.protected && wanted.is_none() && name.ends_with(".m4s") {
+            return Err(protected());
+        }
+        let stem = wanted.map(|wanted| wanted.stem().to_owned());
         let name = name.to_owned();
         let found = self.school.read(move |tx| {
             Box::pin(async move {
-                if name == CAPTIONS {
-                    let Some(sha256) = captions else { return Ok(None) };
-                    let found = sql::blob::get(tx, institution, &sha256).await?;
-                    return Ok(found.map(|blob| BlobRef { media_type: "text/vtt".into(), ..blob }));
-                }
-                let Some(recording) = recording else { return Ok(None) };
-                rendition::file(tx, institution, &recording, Kind::Hls, &name).await
+                let Some(stem) = stem else {
+                    return Ok(rendition::file(tx, institution, &recording, Kind::Hls, &name)
+                        .await?
+                        .map(StreamFile::Blob));
+                };
+                let playlist = rendition::file(tx, institution, &recording, Kind::Hls, &format!("{stem}.m3u8")).await?;
+                let data = rendition::file(tx, institution, &recording, Kind::Hls, &format!("{stem}.m4s")).await?;
+                Ok(playlist.zip(data).map(|(playlist, data)| StreamFile::Protected { playlist, data, key }))
             })
         });
-        Ok((institution, found.await?.map(StreamFile::Blob)))
+        Ok((institution, found.await?))
     }
 
     /// The document behind a lesson as it was fetched, and the institution that it belongs to.
@@ -192,21 +251,48 @@ impl Lessons<'_> {
         Ok((institution, found))
     }
 
-    async fn note(&self, actor: &Actor, course: &Course, audited: bool) -> Result<()> {
+    pub(crate) async fn note(&self, actor: &Actor, course: &Course, audited: bool) -> Result<()> {
         let subject = format!("course:{}", course.id);
         self.school.note_access(actor, audited, course.institution_id, Action::ReadPublished, subject).await
     }
 }
 
+/// The lesson with its course, if the caller may read it; with the audit flag.
+pub(crate) async fn found(tx: &mut store::Tx, actor: &Actor, id: LessonId) -> store::Result<(Course, Lesson, bool)> {
+    let missing = || Error::not_found("content", id);
+    let institution = sql::institution::of(tx, Owned::Lesson(id)).await?.ok_or_else(missing)?;
+    let lesson = sql::lesson::get(tx, institution, id).await?.ok_or_else(missing)?;
+    let course = sql::course::get(tx, institution, lesson.course_id).await?.ok_or_else(missing)?;
+    let action = if lesson.hidden { Action::ReadUnpublished } else { crate::course::read(&course) };
+    let allowed = access::hidden(actor, action, &crate::course::subject(&course), missing)?;
+    Ok((course, lesson, allowed.audited))
+}
+
 impl LessonContent {
-    fn extra(&self, name: &str) -> Option<&serde_json::Value> {
+    /// What the source knows beside its document.
+    #[must_use]
+    pub fn extra(&self, name: &str) -> Option<&serde_json::Value> {
         self.shown.as_ref()?.extra.get(name)
     }
 
-    /// SHA-256 of its captions as `WebVTT`, where its recording has any.
+    /// SHA-256 of its captions, where it is a recording; they may be corrected.
     #[must_use]
     pub fn captions(&self) -> Option<&str> {
-        self.extra("includes")?.get(CAPTIONS)?.as_str()
+        let shown = self.shown.as_ref().filter(|shown| shown.kind == "video")?;
+        Some(&shown.blob_sha256)
+    }
+
+    /// Length of its recording in seconds, where it is known.
+    #[must_use]
+    pub fn seconds(&self) -> Option<f64> {
+        let told = self.extra("seconds").and_then(serde_json::Value::as_f64);
+        told.or_else(|| self.streams.as_ref().map(|streams| streams.seconds))
+    }
+
+    /// The chapters of its recording.
+    #[must_use]
+    pub fn chapters(&self) -> Option<domain::chapter::Chapters> {
+        serde_json::from_value(self.extra("chapters")?.clone()).ok()
     }
 
     /// SHA-256 and MIME type of the bytes that a player shows: the recording, else the document; none

@@ -22,6 +22,7 @@ pub mod learning;
 pub mod lesson;
 pub mod model_request;
 mod password;
+pub mod playback;
 pub mod question;
 pub mod quota;
 pub mod role;
@@ -29,8 +30,10 @@ pub mod rubric;
 pub mod scorm;
 pub mod search;
 pub mod session;
+pub mod source;
 pub mod submission;
 mod throttle;
+pub mod transcript;
 pub mod tutor;
 mod unit;
 pub mod usage;
@@ -53,6 +56,8 @@ pub struct SchoolOptions {
     pub login_limits: LoginLimits,
     /// Cost of a password hash.
     pub password_cost: PasswordCost,
+    /// Signs addresses of streams; a fresh one makes those of an earlier process void.
+    pub stream_key: playback::StreamKey,
 }
 
 impl Default for SchoolOptions {
@@ -61,6 +66,7 @@ impl Default for SchoolOptions {
             ingest_hosts: ["github.com", "www.youtube.com", "youtu.be"].map(str::to_owned).to_vec(),
             login_limits: LoginLimits::default(),
             password_cost: PasswordCost::default(),
+            stream_key: playback::StreamKey::default(),
         }
     }
 }
@@ -98,6 +104,7 @@ struct Inner {
     api_keys: api_key::Memory,
     course_ai: course_ai::Memory,
     running: model_request::Running,
+    stream_key: playback::StreamKey,
 }
 
 impl School {
@@ -116,6 +123,7 @@ impl School {
     pub fn with(store: store::Store, options: SchoolOptions) -> Result<Self> {
         let passwords = password::Passwords::new(options.password_cost)?;
         let throttle = throttle::Throttle::new(options.login_limits);
+        let stream_key = options.stream_key.clone();
         let inner = Inner {
             store,
             options,
@@ -125,6 +133,7 @@ impl School {
             api_keys: api_key::Memory::default(),
             course_ai: course_ai::Memory::default(),
             running: model_request::Running::default(),
+            stream_key,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -170,6 +179,18 @@ impl School {
     #[must_use]
     pub fn course(&self) -> course::Courses<'_> {
         course::Courses { school: self }
+    }
+
+    /// Playing recordings.
+    #[must_use]
+    pub fn playback(&self) -> playback::Playback<'_> {
+        playback::Playback { school: self }
+    }
+
+    /// Transcripts, whose captions lie in `blobs`.
+    #[must_use]
+    pub fn transcript<'a>(&'a self, blobs: &'a dyn store::blob::Blobs) -> transcript::Transcripts<'a> {
+        transcript::Transcripts { school: self, blobs }
     }
 
     /// Modules and lessons.
@@ -242,6 +263,12 @@ impl School {
     #[must_use]
     pub fn ingestion(&self) -> ingestion::Ingestions<'_> {
         ingestion::Ingestions { school: self }
+    }
+
+    /// Sources of courses.
+    #[must_use]
+    pub fn source(&self) -> source::Sources<'_> {
+        source::Sources { school: self }
     }
 
     /// Learning records and prerequisites.

@@ -113,10 +113,10 @@ impl Quotas {
         loop {
             let limited = home.limited(payer);
             if limited.is_empty() {
-                return Ok(Reservation { holds: Vec::new(), tokens });
+                return Ok(Reservation { holds: Vec::new(), tokens, share: 1.0 });
             }
             match tally::take(&limited, tokens, self.inner.now(), &self.inner) {
-                Taken::All(holds) => return Ok(Reservation { holds, tokens }),
+                Taken::All(holds) => return Ok(Reservation { holds, tokens, share: weight(&limited) }),
                 Taken::Hit(exceeded) => return Err(exceeded),
                 Taken::Lacking(lacking) => {
                     // In the order of scopes, as everybody: no two wait for each other.
@@ -358,9 +358,22 @@ fn signed(value: u64) -> i64 {
 pub struct Reservation {
     holds: Vec<Hold>,
     tokens: u64,
+    share: f64,
+}
+
+/// Shares of the institution, the course, the user and the key, multiplied.
+#[expect(clippy::cast_precision_loss, reason = "per cent")]
+fn weight(limited: &[home::Limited]) -> f64 {
+    limited.iter().filter_map(|(_, limits)| limits.share).map(|share| share as f64 / 100.0).product()
 }
 
 impl Reservation {
+    /// Share of the workers beside others; 1 is the usual one.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
     /// Ends the request with what it really used.
     pub fn settle(self, used_tokens: u64) {
         for hold in &self.holds {

@@ -10,7 +10,7 @@ use domain::course::Course;
 use domain::policy::{Action, Actor, Subject};
 use domain::scorm::attempt::{Attempt, Batch, Commit, KEY_REUSED, OUT_OF_ORDER, Outcome, Scored};
 use domain::scorm::{Api, Edition, Launch, Standing, State, attempt};
-use domain::{CourseId, Error, ErrorKind, LessonId, Micros, ScormAttemptId, SourceId, UserId};
+use domain::{CourseId, Error, ErrorKind, InstitutionId, LessonId, Micros, ScormAttemptId, SourceId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Tx;
@@ -22,9 +22,11 @@ use crate::course::page;
 use crate::unit::announce;
 use crate::{Result, School, access};
 
+mod file;
 mod launch;
 mod progress;
 
+pub use file::{Ticket, fresh_key};
 pub use launch::{Item, Launching};
 
 /// Where scores of packages come from: a script in the learner's browser.
@@ -94,6 +96,8 @@ pub struct Card {
 pub struct Opened {
     /// The attempt, with the session's number.
     pub attempt: Card,
+    /// The tenant that the package belongs to.
+    pub institution_id: InstitutionId,
     /// What to show.
     pub launch: Launching,
     /// Every value of the data model by its name.
@@ -176,6 +180,26 @@ impl Scorms<'_> {
             .await
     }
 
+    /// An attempt and what it has come to: one's own, or a learner's for those who teach.
+    ///
+    /// # Errors
+    /// Not found when the caller may not see it.
+    pub async fn get(&self, actor: &Actor, id: ScormAttemptId) -> Result<Card> {
+        let acting = actor.clone();
+        let (found, institution, audited) = self
+            .school
+            .read(move |tx| {
+                Box::pin(async move {
+                    let (attempt, allowed) = visible(tx, &acting, id).await?;
+                    Ok((card(&attempt), attempt.institution_id, allowed.audited))
+                })
+            })
+            .await?;
+        let subject = format!("user:{}", found.user_id);
+        self.school.note_access(actor, audited, institution, Action::ScormTrace, subject).await?;
+        Ok(found)
+    }
+
     /// Everything that an attempt was sent, replayed: one's own, or a learner's for those who teach.
     ///
     /// # Errors
@@ -186,10 +210,7 @@ impl Scorms<'_> {
             .school
             .read(move |tx| {
                 Box::pin(async move {
-                    let missing = || missing(&acting, id);
-                    let (attempt, course) = find(tx, &acting, id).await?;
-                    let subject = Subject { user: Some(attempt.user_id), ..crate::course::subject(&course) };
-                    let allowed = access::hidden(&acting, Action::ScormTrace, &subject, missing)?;
+                    let (attempt, allowed) = visible(tx, &acting, id).await?;
                     let commits = sql::scorm::commits(tx, attempt.institution_id, id).await?;
                     let complete = i64::try_from(commits.len()).is_ok_and(|count| count == attempt.commits);
                     let agrees = complete.then(|| agrees(&attempt, &commits));
@@ -312,6 +333,14 @@ async fn find(tx: &mut Tx, actor: &Actor, id: ScormAttemptId) -> store::Result<(
     Ok((attempt, course))
 }
 
+/// An attempt that the caller may look into.
+async fn visible(tx: &mut Tx, actor: &Actor, id: ScormAttemptId) -> store::Result<(Attempt, access::Allowed)> {
+    let (attempt, course) = find(tx, actor, id).await?;
+    let subject = Subject { user: Some(attempt.user_id), ..crate::course::subject(&course) };
+    let allowed = access::hidden(actor, Action::ScormTrace, &subject, || missing(actor, id))?;
+    Ok((attempt, allowed))
+}
+
 /// One's own attempt, as long as one may still attempt.
 async fn own(tx: &mut Tx, actor: &Actor, id: ScormAttemptId) -> store::Result<(Attempt, Course)> {
     let (attempt, course) = find(tx, actor, id).await?;
@@ -388,7 +417,8 @@ async fn open(tx: &mut Tx, actor: &Actor, id: LessonId, opening: &Opening) -> st
 }
 
 fn opened(attempt: &Attempt, launch: Launching) -> Opened {
-    Opened { attempt: card(attempt), launch, values: attempt.api.values().clone() }
+    let values = attempt.api.values().clone();
+    Opened { attempt: card(attempt), institution_id: attempt.institution_id, launch, values }
 }
 
 fn raced() -> Error {

@@ -195,6 +195,17 @@ impl Sessions<'_> {
         found.ok_or_else(refused)
     }
 
+    /// The login that a token comes from, for what has to end with it.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub async fn login_of(&self, secret: &str) -> Result<Option<String>> {
+        let secret_hash = hash(secret);
+        let found =
+            self.school.read(move |tx| Box::pin(async move { sql::token::by_secret(tx, &secret_hash).await })).await?;
+        Ok(found.map(|token| token.family))
+    }
+
     /// The user of that name as actor, for the owner of the data directory (`--as USER`).
     ///
     /// # Errors

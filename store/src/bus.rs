@@ -259,7 +259,7 @@ impl Bus {
             });
             match work.await {
                 Ok(()) => return Ok(()),
-                Err(error @ (Error::Fenced | Error::Unavailable(_))) => return Err(error),
+                Err(error @ (Error::Fenced | Error::Unavailable(_) | Error::Full(_))) => return Err(error),
                 Err(error) => {
                     tries += 1;
                     if tries >= self.options.tries {

@@ -33,6 +33,9 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The disk of the database is full; the transaction was rolled back.
+    #[error("the disk of the database is full: {0}")]
+    Full(String),
     /// Another process owns the data directory.
     #[error("data directory \"{0}\" is in use by another process")]
     Owned(String),
@@ -59,10 +62,23 @@ impl Error {
         match self {
             Self::Domain(error) => error.kind,
             Self::Conflict(_) | Self::Fenced => ErrorKind::Conflict,
-            Self::Unavailable(_) | Self::Owned(_) => ErrorKind::Unavailable,
+            Self::Unavailable(_) | Self::Owned(_) | Self::Full(_) => ErrorKind::Unavailable,
             Self::QueueFull { .. } => ErrorKind::RateLimited,
             Self::Blob { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::NotFound,
             Self::Database(_) | Self::Damaged { .. } | Self::Blob { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+impl Error {
+    /// Whether the disk is full, of the database or of the blobs.
+    #[must_use]
+    pub fn disk_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Full(_) => true,
+            Self::Blob { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
+            _ => false,
         }
     }
 }
@@ -75,6 +91,9 @@ impl From<sqlx::Error> for Error {
             {
                 Self::Conflict(inner.message().to_owned())
             }
+            sqlx::Error::Database(inner) if inner.code().is_some_and(|code| full(&code)) => {
+                Self::Full(inner.message().to_owned())
+            }
             sqlx::Error::Database(inner) if inner.code().is_some_and(|code| try_later(&code)) => {
                 Self::Unavailable(inner.message().to_owned())
             }
@@ -86,10 +105,15 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// SQLite: busy (5, 261, 517) and disk full (13). PostgreSQL: deadlock and serialisation (40), lock
+/// SQLite: full (13), and no room for the shared memory beside the log (4874). PostgreSQL: disk full (53100).
+fn full(code: &str) -> bool {
+    matches!(code, "13" | "4874" | "53100")
+}
+
+/// SQLite: busy (5, 261, 517). PostgreSQL: deadlock and serialisation (40), lock
 /// timeout (55P03), resources (53), connection lost (08) and shutdown (57P).
 fn try_later(code: &str) -> bool {
-    matches!(code, "5" | "261" | "517" | "13" | "40P01" | "40001" | "55P03")
+    matches!(code, "5" | "261" | "517" | "40P01" | "40001" | "55P03")
         || (code.len() == 5 && ["53", "08", "57P"].iter().any(|class| code.starts_with(class)))
 }
 

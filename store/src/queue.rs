@@ -104,6 +104,8 @@ impl From<Error> for JobError {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
+            // Waiting helps once somebody has made room; the words in front tell handlers and people apart.
+            full if full.disk_full() => Self::overload(format!("DISK_FULL: {message}"), None),
             Error::QueueFull { retry_after, .. } => Self::overload(message, Some(retry_after)),
             other => match other.kind() {
                 ErrorKind::Unavailable | ErrorKind::RateLimited => Self::overload(message, None),

@@ -129,6 +129,21 @@ pub async fn query(store: &Store, sql: &str) -> Result<Vec<serde_json::Value>> {
     store.read(|tx| Box::pin(async move { Ok(tx.rows(&sql, args![]).await?.iter().map(json).collect()) })).await
 }
 
+/// A mark that is another one after every change of a row; it may be another one without a change too.
+///
+/// # Errors
+/// The database refuses.
+pub async fn mark(store: &Store) -> Result<i64> {
+    // SQLite counts by connection, and all changes go through the one that writes.
+    let found = if store.sqlite() {
+        store.write(|tx| Box::pin(async { tx.row("SELECT total_changes() AS mark", args![]).await })).await?
+    } else {
+        let sql = "SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT) AS mark";
+        store.read(|tx| Box::pin(tx.row(sql, args![]))).await?
+    };
+    found.map_or(Ok(0), |row| row.int("mark"))
+}
+
 /// Every row of every table, by table name: to search for what must not be there, and to compare before and after.
 ///
 /// # Errors

@@ -7,6 +7,8 @@ import "./app/base.css";
 import "./app/bank.css";
 import "./app/quiz.css";
 import "./app/grading.css";
+import "./app/package.css";
+import "./app/player.css";
 import { router } from "./app/router";
 
 const queries = new QueryClient({

@@ -18,9 +18,11 @@ use super::fault::{Fault, Style};
 use super::scan::Scan;
 
 /// Most bytes of an answer that does not come in pieces.
-const MOST_ANSWER: usize = 64 * 1024 * 1024;
+pub(super) const MOST_ANSWER: usize = 64 * 1024 * 1024;
 /// The end of a stream that is kept to read the usage from.
 const TAIL: usize = 4 * 1024;
+/// Bytes that are gathered before they are passed on.
+const GATHERED: usize = 16 * 1024;
 /// A stream that waits longer than this for a worker is told its place in the queue.
 const QUIET: Duration = Duration::from_millis(1_000);
 
@@ -163,30 +165,43 @@ fn usage_of(body: &[u8]) -> Option<Usage> {
 }
 
 /// A body in pieces on its way to the client: counted, and ended honestly when it breaks off.
+///
+/// The first piece is passed on at once. What is there together after it goes out together, because each piece
+/// costs a write and wakes the client; nothing is waited for.
 pub(crate) struct Carried {
     body: AnswerBody,
     style: Style,
     tail: VecDeque<u8>,
     pieces: u32,
+    begun: bool,
+    gathered: Vec<u8>,
+    /// The body's task was let go first once.
+    yielded: bool,
     over: bool,
 }
 
 impl Carried {
     fn new(body: AnswerBody, style: Style) -> Self {
-        Self { body, style, tail: VecDeque::new(), pieces: 0, over: false }
+        let gathered = Vec::new();
+        Self { body, style, tail: VecDeque::new(), pieces: 0, begun: false, gathered, yielded: false, over: false }
     }
 
     fn note(&mut self, piece: &[u8]) {
-        let mark: &[u8] = if self.style == Style::OpenAi { b"data:" } else { b"\n" };
-        let events = piece.windows(mark.len()).filter(|window| *window == mark).count();
-        self.pieces = self.pieces.saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+        let tokens = piece.split(|byte| *byte == b'\n').filter(|line| says_something(line)).count();
+        self.pieces = self.pieces.saturating_add(u32::try_from(tokens).unwrap_or(u32::MAX));
         let kept = piece.get(piece.len().saturating_sub(TAIL)..).unwrap_or(piece);
         self.tail.extend(kept);
         let beyond = self.tail.len().saturating_sub(TAIL);
         self.tail.drain(..beyond);
+        // The end of the stream closes the books, so the usage is told as soon as it is known.
+        let marks: [&[u8]; 2] = [b"[DONE]", b"\"done\":true"];
+        if marks.iter().any(|mark| memchr::memmem::find(piece, mark).is_some()) {
+            let usage = self.usage();
+            self.body.used(usage);
+        }
     }
 
-    /// The usage as the last events tell it, else a token for each event.
+    /// The usage as the last events tell it, else a token for each event that brings words.
     fn usage(&mut self) -> Usage {
         let tail = self.tail.make_contiguous();
         let told = tail
@@ -198,31 +213,55 @@ impl Carried {
     }
 }
 
+/// Whether a line of a stream brings words, and not only a role, a reason to end or the end.
+fn says_something(line: &[u8]) -> bool {
+    const FIELDS: [&[u8]; 6] =
+        [b"content\":", b"\"text\":", b"\"response\":", b"\"arguments\":", b"\"thinking\":", b"\"reasoning\":"];
+    let words = |field: &[u8]| {
+        let at = memchr::memmem::find(line, field)? + field.len();
+        let value = line.get(at..)?.trim_ascii_start();
+        (value.starts_with(b"\"") && !value.starts_with(b"\"\"")).then_some(())
+    };
+    FIELDS.iter().any(|field| words(field).is_some())
+}
+
 impl Stream for Carried {
     type Item = Result<Bytes, std::convert::Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        match self.body.poll_next_unpin(context) {
-            Poll::Ready(Some(Ok(piece))) => {
-                self.note(&piece);
-                // The end of the stream closes the books, so the usage is told as soon as it is known.
-                let marks: &[&[u8]] = &[b"[DONE]", b"\"done\":true"];
-                if marks.iter().any(|mark| piece.windows(mark.len()).any(|window| window == *mark)) {
-                    let usage = self.usage();
-                    self.body.used(usage);
+        while !self.over {
+            match self.body.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    self.note(&piece);
+                    if !std::mem::replace(&mut self.begun, true) {
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                    self.yielded = false;
+                    self.gathered.extend_from_slice(&piece);
+                    if self.gathered.len() >= GATHERED {
+                        break;
+                    }
                 }
-                Poll::Ready(Some(Ok(piece)))
+                Poll::Ready(Some(Err(error))) => {
+                    self.over = true;
+                    let told = Fault::from(error).event(self.style);
+                    self.gathered.extend_from_slice(told.as_bytes());
+                }
+                Poll::Ready(None) => self.over = true,
+                Poll::Pending if self.gathered.is_empty() => return Poll::Pending,
+                Poll::Pending if self.yielded => {
+                    self.yielded = false;
+                    break;
+                }
+                Poll::Pending => {
+                    self.yielded = true;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.over = true;
-                Poll::Ready(Some(Ok(Bytes::from(Fault::from(error).event(self.style)))))
-            }
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
         }
+        let gathered = std::mem::take(&mut self.gathered);
+        Poll::Ready((!gathered.is_empty()).then(|| Ok(Bytes::from(gathered))))
     }
 }
 

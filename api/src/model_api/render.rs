@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::carry::response;
+use super::carry::{MOST_ANSWER, response};
 use super::fault::{Fault, Style};
 
 /// Bytes of a token, roughly.
@@ -55,15 +55,9 @@ impl Rendering {
     }
 
     /// The whole answer at once.
-    pub(crate) async fn whole(self, mut reply: ChatStream) -> Result<Response, Fault> {
-        let mut text = String::new();
-        let mut finish = None;
-        while let Some(delta) = reply.next().await {
-            let delta = delta?;
-            text.push_str(&delta.text);
-            finish = delta.finish.or(finish);
-        }
-        Ok(self.said(&text, finish.ok_or(GatewayError::WorkerLost)?))
+    pub(crate) async fn whole(self, reply: ChatStream) -> Result<Response, Fault> {
+        let (text, finish) = reply.whole(MOST_ANSWER).await?;
+        Ok(self.said(&text, finish))
     }
 
     /// An answer that is there already.

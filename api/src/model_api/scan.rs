@@ -1,10 +1,12 @@
 //! The few fields of a request that the gateway needs, read in place; the rest is skipped.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use llm_gateway::{Weight, prefix};
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
@@ -85,10 +87,95 @@ impl<'a> Scan<'a> {
 
     pub(crate) fn weight(&self) -> Weight {
         Weight {
-            prompt_tokens: u32::try_from(self.text.len() / TOKEN_BYTES + 1).unwrap_or(u32::MAX),
+            prompt_tokens: u32::try_from(said(self.text).div_ceil(TOKEN_BYTES)).unwrap_or(u32::MAX),
             max_tokens: self.max_tokens,
             prefix: prefix::of(self.text.as_bytes()),
             model_at: self.model_at.clone(),
         }
+    }
+}
+
+/// Bytes of what is said in messages or a prompt; names of fields, roles and pictures are no words.
+fn said(text: &str) -> usize {
+    serde_json::from_str::<Said>(text).map_or(text.len(), |said| said.0)
+}
+
+struct Said(usize);
+
+impl<'de> Deserialize<'de> for Said {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Words)
+    }
+}
+
+struct Words;
+
+impl<'de> Visitor<'de> for Words {
+    type Value = Said;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("messages or a prompt")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Said, E> {
+        Ok(Said(text.len()))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Said, E> {
+        Ok(Said(0))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Said, E> {
+        Ok(Said(0))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Said, E> {
+        Ok(Said(TOKEN_BYTES))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Said, E> {
+        Ok(Said(0))
+    }
+
+    fn visit_unit<E>(self) -> Result<Said, E> {
+        Ok(Said(0))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Said, A::Error> {
+        let mut bytes = 0;
+        while let Some(Said(more)) = parts.next_element()? {
+            bytes += more;
+        }
+        Ok(Said(bytes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Said, A::Error> {
+        let mut bytes = 0;
+        while let Some(name) = fields.next_key::<Cow<'de, str>>()? {
+            match &*name {
+                "content" | "text" | "thinking" | "tool_calls" | "function" | "arguments" => {
+                    bytes += fields.next_value::<Said>()?.0;
+                }
+                _ => drop(fields.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Said(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_is_counted() {
+        assert_eq!(said(r#""four""#), 4);
+        assert_eq!(said(r#"["one", "two"]"#), 6);
+        assert_eq!(said("[17, 4]"), 2 * TOKEN_BYTES, "a prompt of token numbers");
+        let messages = r#"[{"role":"system","content":"a\nb"},{"role":"user","content":[{"type":"text","text":"five5"},
+            {"type":"image_url","image_url":{"url":"data:image/png;base64,AAAAAAAAAAAAAAAA"}}]},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"7","function":{"name":"f","arguments":"{}"}}]}]"#;
+        assert_eq!(said(messages), 3 + 5 + 2);
+        assert_eq!(said("no json"), 7);
     }
 }

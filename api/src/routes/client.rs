@@ -1,13 +1,15 @@
 //! The browser client, from the binary alone. What it may do is decided by the routes that it calls.
 
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::Error;
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::App;
 use crate::error::ApiResult;
 use crate::extract::Path;
-use crate::layer::Rendered;
+use crate::layer::{Rendered, framing_csp};
 
 #[derive(RustEmbed)]
 #[folder = "../web/dist"]
@@ -27,12 +29,32 @@ pub fn client_is_built() -> bool {
     Dist::get(PAGE).is_some()
 }
 
+/// The folder of the page that plays packages, within what is embedded.
+const PLAYER: &str = "player/";
+
+/// Whether this binary holds the page that plays packages.
+pub(crate) fn player_is_built() -> bool {
+    Dist::get("player/player.js").is_some()
+}
+
+/// A script of the page that plays packages, for the origin of packages.
+pub(crate) fn player_file(name: &str, headers: &HeaderMap) -> Option<Response> {
+    let found = Dist::get(&format!("{PLAYER}{name}"))?;
+    Some(embedded(found, name, "private, no-cache", headers))
+}
+
+/// The page of a lesson that frames a package: the only one that may.
+fn frames(path: &str) -> bool {
+    let steps: Vec<&str> = path.split('/').collect();
+    matches!(steps.as_slice(), ["courses", _, "lessons", _, "package"])
+}
+
 pub(super) async fn index() -> Response {
     Redirect::temporary("/app/courses").into_response()
 }
 
 /// A file of the client; every other address is a page of it, which its own router finds.
-pub(super) async fn file(Path(path): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
+pub(super) async fn file(State(app): State<App>, Path(path): Path<String>, headers: HeaderMap) -> ApiResult<Response> {
     let asset = path.starts_with("assets/");
     let (name, found) = match Dist::get(&path) {
         Some(found) => (path.as_str(), Some(found)),
@@ -44,9 +66,20 @@ pub(super) async fn file(Path(path): Path<String>, headers: HeaderMap) -> ApiRes
         response.extensions_mut().insert(Rendered);
         return Ok(response);
     };
-    let tag = format!("\"{}\"", hex::encode(found.metadata.sha256_hash()));
     // The name of an asset carries the hash of its content.
     let kept = if asset { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mut response = embedded(found, name, kept, &headers);
+    if frames(&path) {
+        let csp = framing_csp(&app.content.source());
+        if let Ok(csp) = HeaderValue::from_str(&csp) {
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
+        }
+    }
+    Ok(response)
+}
+
+fn embedded(found: EmbeddedFile, name: &str, kept: &'static str, headers: &HeaderMap) -> Response {
+    let tag = format!("\"{}\"", hex::encode(found.metadata.sha256_hash()));
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
     let mut response =
         if known { StatusCode::NOT_MODIFIED.into_response() } else { found.data.into_owned().into_response() };
@@ -56,7 +89,7 @@ pub(super) async fn file(Path(path): Path<String>, headers: HeaderMap) -> ApiRes
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         out.insert(header::ETAG, tag);
     }
-    Ok(response)
+    response
 }
 
 fn media_type(name: &str) -> &'static str {

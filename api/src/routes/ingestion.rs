@@ -3,16 +3,16 @@
 use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::http::header;
 use axum::response::Response;
-use domain::ingestion::SourceKind;
+use domain::ingestion::{Crawl, SourceKind};
 use domain::{CourseId, Error, IngestionId};
 use school::ingestion::Location;
+use school::ingestion::control::{Changed, Status};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use store::sql::ingestion::Ingestion;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::envelope::{Page, Resource, created, many, one};
+use crate::envelope::{Page, Resource, created, many, one, rfc3339};
 use crate::error::ApiResult;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::upload;
@@ -25,19 +25,26 @@ pub(super) const LIST_QUERY: &[(&str, &str)] = &[("course", "Id of the course")]
 pub(crate) struct NewIngestion {
     /// Into this course.
     course_id: String,
-    /// `git` by address; `scorm`, `file`, `video`, `cartridge`, `qti`, `h5p` and `cmi5` as uploads.
+    /// `git`, `youtube`, `video-page` and `web` by address; `scorm`, `file`, `video`, `cartridge`, `qti`, `h5p` and `cmi5` as uploads.
     kind: String,
     /// An https address on the list of allowed hosts.
     url: String,
+    /// For `web`: the pages that the first one links to as well.
+    #[serde(default)]
+    site: bool,
+    /// For a site: most pages, up to 1000; 50 unless given.
+    max_pages: Option<usize>,
+    /// For a site: most links between the first page and the last, up to 10; 3 unless given.
+    depth: Option<usize>,
 }
 
 /// An ingestion.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct IngestionAttributes {
-    /// `running`, `succeeded`, `partial` or `failed`.
+    /// `running`, `paused`, `succeeded`, `partial`, `failed` or `cancelled`.
     state: String,
-    /// `fetch`, `chunk`, `publish`, `embed` or `index`.
+    /// `fetch`, `chunk`, `publish`, `embed`, `index` or `transcode`.
     stage: &'static str,
     /// Units of the stage that are done.
     done: i64,
@@ -60,6 +67,67 @@ pub(crate) struct IngestionAttributes {
     /// Stages that are done, with their times.
     #[schema(value_type = Vec<Object>)]
     stages: Value,
+    /// Documents that the source held.
+    documents: i64,
+    /// Their bytes.
+    bytes: i64,
+    /// Seconds of work so far.
+    elapsed_seconds: f64,
+    /// Seconds that are left, while it is not over and its size is known.
+    left_seconds: Option<f64>,
+    /// What that estimate rests on.
+    left_basis: Option<String>,
+    /// What it waits for: code, message, and until when, if it goes on by itself.
+    #[schema(value_type = Option<Object>)]
+    waiting: Option<Value>,
+    /// Documents that could not be read, each with code and message; only when one ingestion is read.
+    #[schema(value_type = Vec<Object>)]
+    failed: Value,
+    /// What can be done with it now: `pause`, `resume`, `retry`, `cancel`.
+    actions: Vec<&'static str>,
+}
+
+/// What was done with an ingestion.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IngestionChange {
+    /// What happened, and what was kept.
+    message: String,
+    /// The run that goes on; of a retry a new one.
+    ingestion: String,
+}
+
+/// What an ingestion would bring. Nothing was written.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlanAttributes {
+    /// Name of the source.
+    title: String,
+    /// Commit of a git source.
+    commit: Option<String>,
+    /// Number of documents.
+    documents: i64,
+    /// Bytes of documents and recordings.
+    bytes: i64,
+    /// Passages to expect.
+    passages: f64,
+    /// Questions for the bank of the course.
+    questions: i64,
+    /// Against what is published: `new`, `changed`, `unchanged`, `again`, `vanished`, and whether `nothing` changes.
+    #[schema(value_type = Object)]
+    changes: Value,
+    /// Time of a run: `seconds`, and the `basis` that it rests on.
+    #[schema(value_type = Object)]
+    estimate: Value,
+    /// Room on the disk, in bytes: `needed`, `free`, `reserve`, and whether it is `enough`.
+    #[schema(value_type = Object)]
+    disk: Value,
+    /// What a reader should know.
+    #[schema(value_type = Vec<Object>)]
+    warnings: Value,
+    /// What could not be read.
+    #[schema(value_type = Vec<Object>)]
+    failures: Value,
 }
 
 /// Query of the list.
@@ -69,9 +137,17 @@ pub(super) struct ListQuery {
     course: CourseId,
 }
 
-pub(super) fn attributes(one: &Ingestion) -> IngestionAttributes {
+pub(super) fn attributes(status: &Status) -> IngestionAttributes {
+    let one = &status.run;
+    let waiting = status.waiting.as_ref().map(
+        |waiting| json!({ "code": waiting.code, "message": waiting.message, "until": waiting.until.map(rfc3339) }),
+    );
+    let failed = status
+        .failed
+        .iter()
+        .map(|(path, failure)| json!({ "path": path, "code": failure.code, "message": failure.message }));
     IngestionAttributes {
-        state: one.state.clone(),
+        state: one.shown_state().to_owned(),
         stage: one.stage.as_str(),
         done: one.done,
         total: one.total,
@@ -82,12 +158,22 @@ pub(super) fn attributes(one: &Ingestion) -> IngestionAttributes {
         error: one.error.as_ref().and_then(|error| serde_json::to_value(error).ok()),
         warnings: serde_json::to_value(&one.warnings).unwrap_or_default(),
         stages: serde_json::to_value(&one.stages).unwrap_or_default(),
+        documents: one.documents,
+        bytes: one.bytes,
+        elapsed_seconds: status.elapsed_seconds,
+        left_seconds: status.left.as_ref().map(|left| left.seconds),
+        left_basis: status.left.as_ref().map(|left| left.basis.clone()),
+        waiting,
+        failed: failed.collect(),
+        actions: status.actions.clone(),
     }
 }
 
-fn resource(one: &Ingestion) -> Resource<IngestionAttributes> {
-    Resource::new("ingestions", one.id, attributes(one))
+fn resource(status: &Status) -> Resource<IngestionAttributes> {
+    let one = &status.run;
+    Resource::new("ingestions", one.id, attributes(status))
         .related("course", "courses", one.course_id)
+        .related("source", "sources", one.source_id)
         .at(one.created_at, one.updated_at)
 }
 
@@ -96,9 +182,58 @@ fn kind_of(text: &str) -> Result<SourceKind, Error> {
         Error::invalid(
             "kind",
             "INVALID_FORMAT",
-            format!("\"{text}\" is no kind; it is one of git, scorm, file, video, cartridge, qti, h5p, cmi5, youtube, video-page"),
+            format!("\"{text}\" is no kind; it is one of git, scorm, file, video, cartridge, qti, h5p, cmi5, youtube, video-page, web"),
         )
     })
+}
+
+/// An address as JSON asks for it.
+fn asked(new: NewIngestion) -> Result<school::ingestion::NewIngestion, Error> {
+    let known = Crawl::default();
+    let crawl = Crawl {
+        site: new.site,
+        max_pages: new.max_pages.unwrap_or(known.max_pages),
+        depth: new.depth.unwrap_or(known.depth),
+    };
+    if !(1..=Crawl::MOST_PAGES).contains(&crawl.max_pages) {
+        let message = format!("\"maxPages\" is 1 to {}", Crawl::MOST_PAGES);
+        return Err(Error::invalid("maxPages", "OUT_OF_RANGE", message));
+    }
+    if crawl.depth > Crawl::DEEPEST {
+        return Err(Error::invalid("depth", "OUT_OF_RANGE", format!("\"depth\" is 0 to {}", Crawl::DEEPEST)));
+    }
+    let (course, kind) = (new.course_id.parse::<CourseId>()?, kind_of(&new.kind)?);
+    Ok(school::ingestion::NewIngestion { course, kind, location: Location::Url(new.url), crawl })
+}
+
+pub(super) async fn plan(State(app): State<App>, caller: Caller, Json(new): Json<NewIngestion>) -> ApiResult<Response> {
+    let plan = app.ports.school.ingestion().plan(&caller.actor, asked(new)?).await?;
+    let id = plan.get("fingerprint").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let attributes: PlanAttributes = serde_json::from_value(plan)
+        .map_err(|error| Error::new(domain::ErrorKind::Internal, format!("the plan is damaged: {error}")))?;
+    Ok(one("/api/v1/ingestions/plan", Resource::new("plans", id, attributes)))
+}
+
+fn changed(changed: Changed) -> Response {
+    let link = format!("/api/v1/ingestions/{}", changed.id);
+    let attributes = IngestionChange { message: changed.message, ingestion: changed.id.to_string() };
+    one(link, Resource::new("ingestion-changes", changed.id, attributes))
+}
+
+pub(super) async fn pause(State(app): State<App>, caller: Caller, Path(id): Path<IngestionId>) -> ApiResult<Response> {
+    Ok(changed(app.ports.school.ingestion().pause(&caller.actor, id).await?))
+}
+
+pub(super) async fn resume(State(app): State<App>, caller: Caller, Path(id): Path<IngestionId>) -> ApiResult<Response> {
+    Ok(changed(app.ports.school.ingestion().resume(&caller.actor, id).await?))
+}
+
+pub(super) async fn retry(State(app): State<App>, caller: Caller, Path(id): Path<IngestionId>) -> ApiResult<Response> {
+    Ok(changed(app.ports.school.ingestion().retry(&caller.actor, id).await?))
+}
+
+pub(super) async fn cancel(State(app): State<App>, caller: Caller, Path(id): Path<IngestionId>) -> ApiResult<Response> {
+    Ok(changed(app.ports.school.ingestion().cancel(&caller.actor, id).await?))
 }
 
 pub(super) async fn create(State(app): State<App>, caller: Caller, request: Request) -> ApiResult<Response> {
@@ -123,7 +258,9 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
             .and_then(|course| Ok((course, kind_of(form.kind.as_deref().unwrap_or_default())?)));
         let location = Location::Upload { path, name, captions: form.captions };
         match parsed {
-            Ok((course, kind)) => (school::ingestion::NewIngestion { course, kind, location }, folder),
+            Ok((course, kind)) => {
+                (school::ingestion::NewIngestion { course, kind, location, crawl: Crawl::default() }, folder)
+            }
             Err(error) => {
                 if let Some(folder) = folder {
                     upload::discard(&folder).await;
@@ -133,12 +270,13 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
         }
     } else {
         let Json(new) = Json::<NewIngestion>::from_request(request, &app).await?;
-        let course = new.course_id.parse::<CourseId>()?;
-        let kind = kind_of(&new.kind)?;
-        (school::ingestion::NewIngestion { course, kind, location: Location::Url(new.url) }, None)
+        (asked(new)?, None)
     };
     match ingestions.start(&caller.actor, new).await {
-        Ok(started) => Ok(created(format!("/api/v1/ingestions/{}", started.id), resource(&started))),
+        Ok(started) => {
+            let status = ingestions.status(&caller.actor, started.id).await?;
+            Ok(created(format!("/api/v1/ingestions/{}", started.id), resource(&status)))
+        }
         Err(error) => {
             if let Some(folder) = folder {
                 upload::discard(&folder).await;
@@ -149,7 +287,7 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
 }
 
 pub(super) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<IngestionId>) -> ApiResult<Response> {
-    let found = app.ports.school.ingestion().get(&caller.actor, id).await?;
+    let found = app.ports.school.ingestion().status(&caller.actor, id).await?;
     Ok(one(format!("/api/v1/ingestions/{id}"), resource(&found)))
 }
 
@@ -158,7 +296,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Response> {
-    let found = app.ports.school.ingestion().list(&caller.actor, query.course).await?;
+    let found = app.ports.school.ingestion().statuses(&caller.actor, query.course).await?;
     let page = Page { limit: i64::try_from(found.len()).unwrap_or_default(), ..Page::default() };
     Ok(many("/api/v1/ingestions", found.iter().map(resource).collect(), &page))
 }

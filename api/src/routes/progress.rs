@@ -7,9 +7,9 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::response::sse::Event;
 use domain::{Error, IngestionId};
+use school::ingestion::control::Status;
 use serde::Deserialize;
 use serde_json::json;
-use store::sql::ingestion::Ingestion;
 use tokio::sync::mpsc;
 
 use crate::App;
@@ -49,22 +49,22 @@ pub(super) async fn stream(
             known.last().map_or(0, |(seq, _)| *seq)
         }
     };
-    let state = ingestions.get(&caller.actor, id).await?;
+    let state = ingestions.status(&caller.actor, id).await?;
     let (out, events) = mpsc::channel(WAITING);
     tokio::spawn(follow(app.clone(), caller, state, after, out));
     Ok(stream::answer(&app, events))
 }
 
-fn state_of(ingestion: &Ingestion) -> serde_json::Value {
+fn state_of(status: &Status) -> serde_json::Value {
     json!({
-        "ingestionId": ingestion.id,
-        "courseId": ingestion.course_id,
-        "attributes": attributes(ingestion),
-        "updatedAt": rfc3339(ingestion.updated_at),
+        "ingestionId": status.run.id,
+        "courseId": status.run.course_id,
+        "attributes": attributes(status),
+        "updatedAt": rfc3339(status.run.updated_at),
     })
 }
 
-async fn follow(app: App, mut caller: Caller, first: Ingestion, mut seq: i64, out: mpsc::Sender<Event>) {
+async fn follow(app: App, mut caller: Caller, first: Status, mut seq: i64, out: mpsc::Sender<Event>) {
     let mut appended = app.ports.school.store().events_appended();
     let initial = Event::default().id(seq.to_string()).event("INITIAL").data(state_of(&first).to_string());
     if out.send(initial).await.is_err() {
@@ -76,9 +76,13 @@ async fn follow(app: App, mut caller: Caller, first: Ingestion, mut seq: i64, ou
     loop {
         appended.borrow_and_update();
         // The state comes before the log, so that the last events of an ended ingestion are sent before the end.
-        let Ok(now) = ingestions.get(&caller.actor, last.id).await else { return };
-        let Ok(events) = ingestions.events(&caller.actor, last.id, seq).await else { return };
-        let moved = (now.done, now.total, now.stage, &now.state) != (last.done, last.total, last.stage, &last.state);
+        let Ok(now) = ingestions.status(&caller.actor, last.run.id).await else { return };
+        let Ok(events) = ingestions.events(&caller.actor, last.run.id, seq).await else { return };
+        let shown = |status: &Status| {
+            let run = &status.run;
+            (run.done, run.total, run.stage, run.state.clone(), run.held.is_some(), status.waiting.clone())
+        };
+        let moved = shown(&now) != shown(&last);
         for (place, event) in &events {
             let Ok(data) = serde_json::to_string(event) else { continue };
             let event = Event::default().id(place.to_string()).event(event.event_type.clone()).data(data);
@@ -87,7 +91,7 @@ async fn follow(app: App, mut caller: Caller, first: Ingestion, mut seq: i64, ou
             }
             seq = *place;
         }
-        let ended = now.state != "running";
+        let ended = now.run.state != "running";
         if (moved || ended)
             && out.send(Event::default().event("progress").data(state_of(&now).to_string())).await.is_err()
         {

@@ -32,6 +32,8 @@ pub(crate) struct QuotaChange {
     tokens_day: Option<u64>,
     /// Requests at the same time, in one gateway.
     concurrent: Option<u64>,
+    /// Share of the workers beside others, in per cent of the usual one.
+    share: Option<u64>,
 }
 
 /// The limits of one scope.
@@ -53,6 +55,8 @@ pub(crate) struct QuotaAttributes {
     tokens_day: Option<u64>,
     /// Requests at the same time, in one gateway.
     concurrent: Option<u64>,
+    /// Share of the workers beside others, in per cent of the usual one.
+    share: Option<u64>,
 }
 
 /// Query of both.
@@ -75,6 +79,7 @@ fn resource(scope: QuotaScope, scope_id: String, limits: Limits) -> Resource<Quo
         tokens_minute: limits.tokens_minute,
         tokens_day: limits.tokens_day,
         concurrent: limits.concurrent,
+        share: limits.share,
     };
     Resource::new("quotas", id, attributes)
 }
@@ -107,6 +112,7 @@ pub(super) async fn set(
         tokens_minute: change.tokens_minute,
         tokens_day: change.tokens_day,
         concurrent: change.concurrent,
+        share: change.share,
     };
     school.quota().set(&caller.actor, institution, change.scope, &change.scope_id, limits).await?;
     let whole = change.scope == QuotaScope::Institution;

@@ -4,12 +4,16 @@
 mod auth;
 mod gateway;
 mod grading;
+mod ingesting;
 mod matrix;
 mod model_api;
 mod negative;
 mod obedient;
 mod openapi;
+mod packages;
 mod quizzes;
+mod recording;
+mod scorm;
 mod shape;
 mod stream;
 mod world;

@@ -1,6 +1,6 @@
 //! Two institutions with courses, people of every role, content, jobs and canaries in every text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use api::{Api, ApiOptions, ApiState};
@@ -14,7 +14,7 @@ use domain::ingestion::{Outcome, SourceKind};
 use domain::user::{Grant, Role, Scope, User};
 use domain::{
     AssessmentId, CourseId, EnrollmentId, Error, IngestionId, InstitutionId, LessonId, Locator, LocatorKind,
-    QuestionId, UserId,
+    QuestionId, UserId, VersionId,
 };
 use llm_gateway::Gateway;
 use school::Actor;
@@ -71,8 +71,12 @@ pub(crate) struct Place {
     pub(crate) quiz: AssessmentId,
 }
 
+/// Rows by table.
+pub(crate) type Tables = BTreeMap<String, Vec<Value>>;
+
 /// Everything that a test asks about.
 pub(crate) struct World {
+    seen: tokio::sync::Mutex<Option<(i64, Arc<Tables>)>>,
     pub(crate) store: Store,
     pub(crate) school: School,
     pub(crate) router: Router,
@@ -82,6 +86,7 @@ pub(crate) struct World {
     pub(crate) places: HashMap<&'static str, Place>,
     pub(crate) users: HashMap<&'static str, User>,
     pub(crate) tokens: HashMap<&'static str, String>,
+    pub(crate) blobs: Arc<LocalBlobs>,
     _folder: tempfile::TempDir,
 }
 
@@ -118,6 +123,16 @@ impl Starter for Rows {
             .await?;
         Ok(id)
     }
+
+    async fn plan(&self, _actor: &Actor, _request: StartRequest) -> Result<Value, Error> {
+        let changes = json!({ "new": 1, "changed": 0, "unchanged": 0, "again": 0, "vanished": 0, "nothing": false });
+        Ok(json!({
+            "title": "title", "commit": null, "fingerprint": "one", "documents": 1, "bytes": 1, "passages": 1.0,
+            "questions": 0, "changes": changes, "estimate": {}, "disk": {}, "warnings": [], "failures": [],
+        }))
+    }
+
+    async fn removed(&self, _institution: InstitutionId, _course: CourseId, _version: VersionId) {}
 }
 
 pub(crate) fn cheap() -> SchoolOptions {
@@ -158,6 +173,7 @@ impl World {
         }
         let (home, other) = (institutions[0], institutions[1]);
         let mut world = Self {
+            seen: tokio::sync::Mutex::default(),
             store,
             school,
             router,
@@ -167,6 +183,7 @@ impl World {
             places: HashMap::new(),
             users: HashMap::new(),
             tokens: HashMap::new(),
+            blobs: blobs.clone(),
             _folder: folder,
         };
         world.fill(&blobs).await;
@@ -307,6 +324,11 @@ impl World {
         assert_eq!(testing::execute(&self.store, &sql).await.unwrap(), 1);
     }
 
+    /// Lets every login so far last a day: a slow machine may ask for longer than one lasts.
+    pub(crate) async fn last(&self) {
+        testing::execute(&self.store, "UPDATE tokens SET expires_at = expires_at + 86400000000").await.unwrap();
+    }
+
     /// Writes what a quiz of the own course writes when somebody answered a question.
     pub(crate) async fn answered(&self, who: &str, question: &str) {
         let place = &self.places["own"];
@@ -424,9 +446,21 @@ impl World {
         self.call(self.tokens.get(who).map(String::as_str), Method::POST, path, Some(body)).await
     }
 
-    /// All tables, as one text for each.
-    pub(crate) async fn tables(&self) -> std::collections::BTreeMap<String, Vec<Value>> {
-        testing::dump(&self.store).await.unwrap()
+    /// Every row of every table; read again only when something was written since.
+    pub(crate) async fn tables(&self) -> Arc<Tables> {
+        let mut seen = self.seen.lock().await;
+        let mark = testing::mark(&self.store).await.unwrap();
+        if let Some((_, tables)) = seen.as_ref().filter(|(at, _)| *at == mark) {
+            return Arc::clone(tables);
+        }
+        let mut tables = testing::dump(&self.store).await.unwrap();
+        // When a key was last used is noted whatever it then may.
+        for key in tables.get_mut("api_keys").into_iter().flatten() {
+            key.as_object_mut().unwrap().remove("last_used_at").unwrap();
+        }
+        let tables = Arc::new(tables);
+        *seen = Some((mark, Arc::clone(&tables)));
+        tables
     }
 }
 

@@ -99,11 +99,11 @@ fn item_schema() -> serde_json::Value {
     serde_json::json!({
         "type": "object", "additionalProperties": false, "required": ["items"],
         "properties": {"items": {"type": "array", "maxItems": 4, "items": {
-            "type": "object", "additionalProperties": false, "required": ["quote", "stem", "options", "right"],
+            "type": "object", "additionalProperties": false, "required": ["quote", "stem", "options", "right", "bloom"],
             "properties": {
                 "quote": text, "stem": text,
                 "options": {"type": "array", "minItems": 3, "maxItems": 5, "items": {
-                    "type": "object", "additionalProperties": false, "required": ["text"],
+                    "type": "object", "additionalProperties": false, "required": ["text", "why"],
                     "properties": {"text": text, "why": text}
                 }},
                 "right": {"type": "integer", "minimum": 1, "maximum": 5},

@@ -33,9 +33,15 @@ pub fn reply_token(id: &str, position: usize) -> String {
     format!(" {}", word(hasher.finish()))
 }
 
-/// The tokens of a conversation, as numbers: a word is a token.
+/// The tokens of a conversation, as numbers: four bytes of a word and the space behind it are one.
 pub fn tokens<'a>(messages: impl Iterator<Item = &'a str>) -> Vec<u64> {
-    messages.flat_map(str::split_whitespace).map(token).collect()
+    let of_word = |word: &'a str| (0..count(word)).map(move |part| token(word) ^ part as u64);
+    messages.flat_map(str::split_whitespace).flat_map(of_word).collect()
+}
+
+/// Tokens of one word: of those in texts one, of an id more.
+pub fn count(word: &str) -> usize {
+    (word.len() + 1).div_ceil(4)
 }
 
 fn token(word: &str) -> u64 {

@@ -80,7 +80,8 @@ fn request(
     prompt_tokens: usize,
     completion_tokens: usize,
 ) -> Request {
-    let content = format!("{} #{id}", text::words(rng, prompt_tokens.saturating_sub(1)));
+    let mark = format!("#{id}");
+    let content = format!("{} {mark}", text::words(rng, prompt_tokens.saturating_sub(text::count(&mark))));
     let messages = vec![Message { role: "user", text: content }];
     let stream = rng.random_bool(0.5);
     Request { id, user, model, messages, prompt_tokens, completion_tokens, stream, deadline: None }

@@ -7,7 +7,7 @@ pub(crate) enum GatewayCommand {
     /// Limits of model use: requests and tokens of a minute and a day, requests at the same time
     #[command(
         subcommand,
-        after_help = "Examples:\n  lyceum gateway limits set --user ada --requests-minute 60 --tokens-day 100000\n  lyceum gateway limits set --each user --requests-day 500      every user without limits of their own\n  lyceum gateway limits set --whole --concurrent 8              the institution as a whole\n  lyceum gateway limits list\n  lyceum gateway limits clear --user ada"
+        after_help = "Examples:\n  lyceum gateway limits set --user ada --requests-minute 60 --tokens-day 100000\n  lyceum gateway limits set --each user --requests-day 500      every user without limits of their own\n  lyceum gateway limits set --whole --concurrent 8              the institution as a whole\n  lyceum gateway limits set --course exam --share 200           its users get twice the share of others while all wait\n  lyceum gateway limits list\n  lyceum gateway limits clear --user ada"
     )]
     Limits(LimitsCommand),
     /// What models were used for, in groups
@@ -56,6 +56,9 @@ pub(crate) enum LimitsCommand {
         /// Requests at the same time
         #[arg(long, value_name = "N")]
         concurrent: Option<u64>,
+        /// Share of the workers beside others, in per cent of the usual one (200: twice as much)
+        #[arg(long, value_name = "PERCENT")]
+        share: Option<u64>,
     },
     /// Take the limits of one scope away
     Clear {

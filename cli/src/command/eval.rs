@@ -29,6 +29,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &EvalCommand) -> Result<
             captions: None,
             local: true,
             rights: false,
+            crawl: Default::default(),
         };
         let ingested = super::ingest::run_one(node, &actor, request, context.out).await?;
         if ingested.outcome == Outcome::Failed {

@@ -31,13 +31,14 @@ async fn limits(context: &Context<'_>, command: &LimitsCommand) -> Result<u8> {
             let all = settings.list(&actor, actor.institution).await?;
             context.out.result(&json!({ "limits": all }), |_| limits_table(&all));
         }
-        LimitsCommand::Set { whose, requests_minute, requests_day, tokens_minute, tokens_day, concurrent } => {
+        LimitsCommand::Set { whose, requests_minute, requests_day, tokens_minute, tokens_day, concurrent, share } => {
             let limits = Limits {
                 requests_minute: *requests_minute,
                 requests_day: *requests_day,
                 tokens_minute: *tokens_minute,
                 tokens_day: *tokens_day,
                 concurrent: *concurrent,
+                share: *share,
             };
             if limits.is_empty() {
                 return Err(Failure::usage("name at least one limit, or use: lyceum gateway limits clear"));
@@ -87,12 +88,15 @@ fn limits_table(all: &[Quota]) -> String {
     }
     let mut table = Table::new();
     let names = Limit::ALL.map(|limit| limit.as_str().replace('_', " / "));
-    table.load_preset(NOTHING).set_header(["scope".to_owned(), "id".to_owned()].into_iter().chain(names));
+    table
+        .load_preset(NOTHING)
+        .set_header(["scope".to_owned(), "id".to_owned()].into_iter().chain(names).chain(["share %".to_owned()]));
     for one in all {
         let id = if one.scope_id == DEFAULT_ID { "each without its own".to_owned() } else { one.scope_id.clone() };
         let figures =
             Limit::ALL.map(|limit| one.limits.get(limit).map_or_else(|| "-".into(), |value| value.to_string()));
-        table.add_row([one.scope.as_str().to_owned(), id].into_iter().chain(figures));
+        let share = one.limits.share.map_or_else(|| "-".into(), |share| share.to_string());
+        table.add_row([one.scope.as_str().to_owned(), id].into_iter().chain(figures).chain([share]));
     }
     table.to_string()
 }

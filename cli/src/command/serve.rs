@@ -66,18 +66,26 @@ pub(crate) async fn work(config: &Config, arguments: &ServeArgs, out: &Out) -> R
 
 const TOKEN_FILE: &str = "worker-token";
 
-/// The token that workers show: the given one, or one generated on first start, mode 0600.
+/// Signs the addresses of packages.
+const CONTENT_KEY_FILE: &str = "content-key";
+
+/// The token that workers show: the given one, or one generated on first start.
 fn worker_token(node: &Node, given: Option<&str>) -> Result<String> {
+    given.map_or_else(|| kept_secret(node, TOKEN_FILE, crate::command::user::password), |token| Ok(token.to_owned()))
+}
+
+/// A secret of the data directory: generated on first start, mode 0600.
+fn kept_secret(node: &Node, file: &str, fresh: fn() -> String) -> Result<String> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    if let Some(token) = given {
-        return Ok(token.to_owned());
+    let path = node.data_dir.join(file);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+        Ok(_) => std::fs::remove_file(&path)?,
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        Err(_) => {}
     }
-    let path = node.data_dir.join(TOKEN_FILE);
-    if let Ok(text) = std::fs::read_to_string(&path) {
-        return Ok(text.trim().to_owned());
-    }
-    let token = crate::command::user::password();
+    let token = fresh();
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     file.write_all(token.as_bytes())?;
     file.sync_all()?;
@@ -101,6 +109,7 @@ pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> 
         out.note(format!("degraded: {notice}"));
     }
     node.collect_blobs();
+    node.keep_schedules();
     let state = api::ApiState {
         school: node.school.clone(),
         recommender: node.recommender.clone(),
@@ -116,7 +125,14 @@ pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> 
         signal().await;
         signalled.cancel();
     });
-    api::serve(state, listener, stop).await.map_err(|error| Failure::new(crate::exit::FAILED, error.to_string()))?;
+    let options = api::ApiOptions {
+        content_origin: node.config.content_origin.clone(),
+        content_key: Some(kept_secret(node, CONTENT_KEY_FILE, school::scorm::fresh_key)?),
+        ..api::ApiOptions::default()
+    };
+    api::serve_with(state, options, listener, stop)
+        .await
+        .map_err(|error| Failure::new(crate::exit::FAILED, error.to_string()))?;
     out.note("stopped");
     Ok(())
 }

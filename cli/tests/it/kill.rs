@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 
-use crate::support::{School, demo, shared_data};
+use crate::support::{School, demo};
 
 /// Rounds in the ordinary suite; `LYCEUM_TEST_KILLS` asks for more.
 const ROUNDS: u32 = 6;
@@ -12,10 +12,8 @@ const ROUNDS: u32 = 6;
 #[test]
 fn killed_anywhere_an_ingestion_goes_on_and_ends_as_a_clean_one() {
     let rounds = std::env::var("LYCEUM_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    let source = match (rounds > ROUNDS).then(shared_data).flatten() {
-        Some(data) => data.join("rust-book"),
-        None => demo().join("course"),
-    };
+    let many = tempfile::tempdir().unwrap();
+    let source = if rounds > ROUNDS { two_hundred(many.path()) } else { demo().join("course") };
     let source = source.to_str().unwrap();
     let arguments = ["ingest", "dir", source, "--course", "killed", "--json"];
 
@@ -56,6 +54,18 @@ fn killed_anywhere_an_ingestion_goes_on_and_ends_as_a_clean_one() {
         "{rounds} kills over {finished} ingestions, all as a clean one; clean {whole:.1?}, an idle start {start:.1?}, \
          {total:.1?} in all: {each:.2} s a kill with its restart and checks"
     );
+}
+
+/// A folder of 200 documents in 20 chapters.
+fn two_hundred(folder: &std::path::Path) -> std::path::PathBuf {
+    for n in 0..200 {
+        let chapter = folder.join(format!("chapter-{:02}", n / 10));
+        std::fs::create_dir_all(&chapter).unwrap();
+        let parts: String =
+            (0..5).map(|m| format!("## Part {m}\n\nOf page {n} this is part {m}; a sail needs wind.\n\n")).collect();
+        std::fs::write(chapter.join(format!("{n:03}.md")), format!("# Page {n}\n\n{parts}")).unwrap();
+    }
+    folder.to_owned()
 }
 
 fn agrees(school: &School, arguments: &[&str], expected: &serde_json::Value) {

@@ -76,3 +76,18 @@ fn a_text_is_handed_in_graded_and_released_by_a_person_alone() {
     assert!(queue["queue"][0]["appeal"].is_object(), "{queue}");
     assert_eq!(school.json(&["verify", "--json"])["clean"], true);
 }
+
+#[test]
+fn packages_that_nobody_opened_are_said_so_and_unknown_attempts_are_not_found() {
+    let school = School::new();
+    let folder = demo().join("second");
+    school.json(&["ingest", "dir", folder.to_str().unwrap(), "--course", "bread", "--json"]);
+    let none = school.json(&["scorm", "results", "--course", "bread", "--json"]);
+    assert_eq!(none, serde_json::json!({ "scoreSource": "client-reported", "attempts": [] }));
+    let said = school.run(&["scorm", "results", "--course", "bread"]);
+    assert!(said.stdout.contains("nobody has opened"), "{}", said.stdout);
+    let unknown = "01890000-0000-7000-8000-000000000000";
+    assert_eq!(school.run(&["scorm", "trace", unknown, "--replay", "--json"]).code, 4);
+    let bad = school.run(&["scorm", "trace", "no-id"]);
+    assert!([2, 4].contains(&bad.code), "{} {}", bad.code, bad.stdout);
+}

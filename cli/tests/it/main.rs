@@ -12,6 +12,7 @@ mod gateway;
 mod house;
 mod kill;
 mod learning;
+mod operate;
 mod pack;
 mod spine;
 mod support;

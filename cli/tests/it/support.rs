@@ -77,10 +77,3 @@ impl School {
 pub(crate) fn demo() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("demo")
 }
-
-/// The shared test data, where it is present.
-pub(crate) fn shared_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("LYCEUM_TEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("../shared/data"), PathBuf::from);
-    folder.is_dir().then_some(folder)
-}

@@ -354,7 +354,14 @@ mod tests {
             pixels: "yuv420p".into(),
         };
         let audio = Audio { index: 1, codec: "aac".into(), profile: "LC".into(), channels: 2, language: None };
-        Probe { container: Container::Mp4, seconds: 60.0, size: 6_000_000, video: Some(video), audio: Some(audio) }
+        Probe {
+            container: Container::Mp4,
+            seconds: 60.0,
+            size: 6_000_000,
+            video: Some(video),
+            audio: Some(audio),
+            chapters: Vec::new(),
+        }
     }
 
     fn sizes(probe: &Probe) -> Vec<(u32, u32)> {

@@ -35,6 +35,8 @@ pub struct Probe {
     pub video: Option<Video>,
     /// The sound that is heard.
     pub audio: Option<Audio>,
+    /// Starts in milliseconds and titles of the container's chapters.
+    pub chapters: Vec<(i64, String)>,
 }
 
 /// A picture stream.
@@ -106,7 +108,7 @@ pub async fn probe(sandbox: &Sandbox, tools: &Tools, recording: &Path, name: &st
     let size = std::fs::metadata(&path).map_err(|error| crate::source::cannot_open(name, &error))?.len();
     let mut arguments: Vec<String> = ["-v", "error"].map(str::to_owned).to_vec();
     arguments.extend(input(container, &text));
-    arguments.extend(["-show_format", "-show_streams", "-of", "json"].map(str::to_owned));
+    arguments.extend(["-show_format", "-show_streams", "-show_chapters", "-of", "json"].map(str::to_owned));
     let allowance = Allowance { memory: MEMORY, cpu_seconds: TIME.as_secs(), file: 0, reads: vec![path], folder: None };
     let mut json = String::new();
     let ended = sandbox.run(&tools.ffprobe, &arguments, &allowance, TIME, &mut |line| json.push_str(line)).await?;
@@ -128,9 +130,25 @@ pub(crate) fn reason(messages: &str) -> Option<String> {
 }
 
 #[derive(Deserialize)]
+struct Chapter {
+    #[serde(default)]
+    start_time: String,
+    #[serde(default)]
+    tags: ChapterTags,
+}
+
+#[derive(Deserialize, Default)]
+struct ChapterTags {
+    #[serde(default)]
+    title: String,
+}
+
+#[derive(Deserialize)]
 struct Said {
     #[serde(default)]
     streams: Vec<Stream>,
+    #[serde(default)]
+    chapters: Vec<Chapter>,
     #[serde(default)]
     format: Format,
 }
@@ -234,7 +252,13 @@ fn read(json: &str, container: Container, size: u64, name: &str) -> Result<Probe
         let message = format!("\"{name}\" has neither picture nor sound that can be read; export it as H.264 and AAC");
         return Err(Failure::new(failure::UNSUPPORTED_FORMAT, message));
     }
-    Ok(Probe { container, seconds, size, video, audio })
+    let chapters = said.chapters.iter().take(domain::chapter::MOST).filter_map(|chapter| {
+        let start: f64 = chapter.start_time.parse().ok().filter(|start| (0.0..=seconds).contains(start))?;
+        #[expect(clippy::cast_possible_truncation, reason = "within twelve hours")]
+        let start = (start * 1000.0).round() as i64;
+        Some((start, chapter.tags.title.clone()))
+    });
+    Ok(Probe { container, seconds, size, video, audio, chapters: chapters.collect() })
 }
 
 fn video(stream: &Stream) -> Video {

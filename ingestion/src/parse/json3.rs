@@ -1,10 +1,9 @@
 //! Captions as `YouTube` gives them in its `json3` form: events with segments, word times in the
 //! automatic ones.
 
+use domain::caption::{Cue, LAST_MS, Words, unroll};
 use domain::ingestion::{Failure, failure};
 use serde::Deserialize;
-
-use super::captions::{Cue, LAST_MS, Words, unroll};
 
 #[derive(Deserialize)]
 struct Root {

@@ -59,6 +59,9 @@ pub struct Item {
 pub struct Resource {
     /// Where it starts, without query.
     pub href: Option<String>,
+    /// What follows the path in its address, with its `?` or `#`.
+    #[serde(default)]
+    pub query: Option<String>,
     /// `sco`, `asset` or empty.
     pub kind: String,
     /// Its files in the order of the manifest.
@@ -254,7 +257,9 @@ impl State {
                 let base = self.bases.last().cloned().unwrap_or_default();
                 let href = take("href");
                 self.types.push(take("type"));
+                let query = href.find(['?', '#']).and_then(|at| href.get(at..)).map(str::to_owned);
                 let resource = Resource {
+                    query,
                     href: Some(href).filter(|href| !href.is_empty()).map(|href| join(&base, &href)),
                     kind: take("scormtype").to_lowercase(),
                     ..Resource::default()

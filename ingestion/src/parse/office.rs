@@ -7,7 +7,7 @@ use domain::ingestion::{Failure, failure};
 use domain::xml::{self, Element};
 
 use super::archive::{Archive, Entry, Limits};
-use super::{squeeze, visible};
+use super::{normal, squeeze, visible};
 
 /// Elements of one part; the child that parses has a memory limit besides.
 const PART: xml::Limits =
@@ -99,18 +99,7 @@ impl<'b> Office<'b> {
 
 /// A target as a path within the archive.
 fn within(folder: &str, target: &str) -> String {
-    let whole = if target.starts_with('/') { target.to_owned() } else { format!("{folder}/{target}") };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in whole.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            name => parts.push(name),
-        }
-    }
-    parts.join("/")
+    normal(&if target.starts_with('/') { target.to_owned() } else { format!("{folder}/{target}") })
 }
 
 /// Whether a switch such as `<w:vanish/>` is there and on.

@@ -1,23 +1,25 @@
 //! Stage `chunk`: documents to blocks to chunks, each document with its own outcome.
 
+mod spoken;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
 use domain::chunk::Chunk;
 use domain::document::{Document, DocumentKind, Notes, Warning};
 use domain::ingestion::{Failure, Stage, failure};
-use serde_json::json;
+use domain::transcript::Edited;
+use serde_json::{Map, Value, json};
 use store::queue::{Completion, JobError};
 use store::sql::document::Document as Row;
 use store::{blob, sql};
 
 use super::Request;
-use super::known::Known;
+use super::reuse::{Earlier, chapters};
 use super::run::{CHECKPOINT_CHUNKS, CHECKPOINT_SECONDS, Outcomes, Run};
 use crate::parse::markdown::Files;
 use crate::parse::{self, Format};
 use crate::sandbox::Input;
-use crate::source::Outline;
 
 /// Documents parsed by one child process before their chunks are written.
 const AT_ONCE: usize = 16;
@@ -41,14 +43,8 @@ pub(super) struct Read {
     pub(super) title: String,
     pub(super) warnings: Vec<Warning>,
     pub(super) notes: Notes,
+    pub(super) facts: Map<String, Value>,
     pub(super) chunks: Vec<Chunk>,
-}
-
-/// The chapter that stands above each document, by path.
-pub(super) fn chapters(outline: &Outline) -> HashMap<String, String> {
-    let chapters = outline.modules.iter().filter(|module| module.chapter);
-    let lessons = chapters.flat_map(|module| module.lessons.iter().map(move |lesson| (module, lesson)));
-    lessons.filter_map(|(module, lesson)| Some((lesson.path.clone(), module.title.clone()?))).collect()
 }
 
 impl Run<'_> {
@@ -57,12 +53,13 @@ impl Run<'_> {
             request.uploads.iter().for_each(|path| super::fetch::remove_upload(path));
         }
         let (_, outline) = self.outline().await?;
-        let (chapters, known) = (chapters(&outline), self.published().await?);
+        let chapters = chapters(&outline);
+        let earlier = self.earlier().await?;
         let documents = self.documents().await?;
         let total = i64::try_from(documents.len()).unwrap_or(i64::MAX);
         let waiting: Vec<Row> = documents.iter().filter(|document| document.state == "fetched").cloned().collect();
         let mut done = total - i64::try_from(waiting.len()).unwrap_or(0);
-        if waiting.iter().any(|row| hostile(row) && known.of(row, chapters.get(&row.path)).is_none()) {
+        if waiting.iter().any(|row| hostile(row) && earlier.of(row, &chapters).is_none()) {
             let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
             if let Some(reduced) = self.reduced().await {
                 self.parts
@@ -75,7 +72,7 @@ impl Run<'_> {
         }
         let mut batch = Batch { since: Instant::now(), parsed: Vec::new(), chunks: 0 };
         for group in waiting.chunks(AT_ONCE) {
-            for parsed in self.parse(group, &chapters, &known).await? {
+            for parsed in self.parse(group, &chapters, &earlier).await? {
                 self.check_stopping()?;
                 batch.chunks += parsed.outcome.as_ref().map_or(0, |read| read.chunks.len());
                 batch.parsed.push(parsed);
@@ -98,16 +95,23 @@ impl Run<'_> {
         Ok(self.next(Stage::Publish, outcome, json!({})))
     }
 
-    /// Parses a group of documents: the hostile formats in one child, the others here.
-    /// One that the published version has already is not parsed.
-    async fn parse(&self, group: &[Row], chapters: &HashMap<String, String>, known: &Known) -> Outcomes<Vec<Parsed>> {
+    /// Parses a group of documents: the hostile formats in one child, the others here; equal ones are taken over.
+    async fn parse(
+        &self,
+        group: &[Row],
+        chapters: &HashMap<String, String>,
+        earlier: &Earlier,
+    ) -> Outcomes<Vec<Parsed>> {
         let mut taken: HashMap<usize, Read> = HashMap::new();
         let mut plain: HashMap<usize, Result<Document, Failure>> = HashMap::new();
+        let mut facts: HashMap<usize, Map<String, Value>> = HashMap::new();
         let mut inputs = Vec::new();
         let mut places = Vec::new();
         for (index, row) in group.iter().enumerate() {
-            if let Some(known) = known.of(row, chapters.get(&row.path)) {
-                taken.insert(index, self.taken_over(known).await?);
+            // A transcript may have been corrected since.
+            let spoken = format(row) == Some(Format::Captions);
+            if !spoken && let Some(old) = earlier.of(row, chapters) {
+                taken.insert(index, self.take_over(old).await?);
                 continue;
             }
             let bytes =
@@ -121,6 +125,16 @@ impl Run<'_> {
                 Some(format) if format.hostile() => {
                     inputs.push(Input { format, path: row.path.clone(), bytes: bytes.to_vec() });
                     places.push(index);
+                }
+                Some(Format::Captions) => {
+                    let edited = self.edited(&row.path).await?;
+                    let row = row.clone();
+                    let read = crate::source::blocking(move || spoken::read(&row, &bytes, edited.as_ref()));
+                    let read = read.await.map(|(document, found)| {
+                        facts.insert(index, found);
+                        document
+                    });
+                    plain.insert(index, read);
                 }
                 Some(format) => {
                     let included = self.included(row).await?;
@@ -162,11 +176,22 @@ impl Run<'_> {
             });
             let outcome = cut.await.map(|(document, chunks)| {
                 let warnings = warnings(&document, &chunks);
-                Read { title: document.title, warnings, notes: document.notes, chunks }
+                let facts = facts.remove(&index).unwrap_or_default();
+                Read { title: document.title, warnings, notes: document.notes, facts, chunks }
             });
             parsed.push(Parsed { row: row.clone(), outcome });
         }
         Ok(parsed)
+    }
+
+    /// The corrections of a transcript of this source.
+    pub(super) async fn edited(&self, path: &str) -> Outcomes<Option<Edited>> {
+        let (institution, source, path) = (self.ingestion.institution_id, self.ingestion.source_id, path.to_owned());
+        let found = self
+            .parts
+            .store
+            .read(|tx| Box::pin(async move { sql::transcript::get(tx, institution, source, &path).await }));
+        Ok(found.await?)
     }
 
     /// The files that a document includes, as the fetch kept them.
@@ -198,7 +223,7 @@ impl Run<'_> {
                     let mut all = Vec::new();
                     for Parsed { row, outcome } in parsed {
                         match outcome {
-                            Ok(Read { title, warnings, notes, chunks }) => {
+                            Ok(Read { title, warnings, notes, facts, chunks }) => {
                                 let first = sql::chunk::count(tx, institution, version).await?;
                                 let inserted = sql::chunk::insert_many(
                                     tx,
@@ -212,7 +237,7 @@ impl Run<'_> {
                                 );
                                 inserted.await?;
                                 sql::document::set_chunked(tx, institution, row.id, &title, &warnings).await?;
-                                sql::document::set_notes(tx, &row, &notes).await?;
+                                sql::document::set_facts(tx, &row, &notes, facts).await?;
                                 all.extend(warnings);
                             }
                             Err(failure) => sql::document::set_failed(tx, institution, row.id, &failure).await?,

@@ -10,13 +10,17 @@ use serde_json::{Value, json};
 use store::blob::Content;
 use store::queue::{Completion, JobError};
 use store::sql::document::NewDocument;
+use store::sql::package_file::PackageFile;
 use store::{blob, sql};
 
 use super::run::{CHECKPOINT_CHUNKS, CHECKPOINT_SECONDS, Outcomes, Run, partly_read};
 use super::{Parts, Request};
+use crate::sandbox::Unpacked;
 use crate::source::{self, Bytes, Fetched, FetchedDocument, Outside};
 
 const SCRATCH: &str = "ingest-";
+/// Files of a package that are noted together.
+const CHECKPOINT_FILES: usize = 64;
 
 /// A private folder for a clone or an unpacking; it goes with its value.
 pub(super) fn scratch(parts: &Parts) -> Result<tempfile::TempDir, Failure> {
@@ -47,6 +51,20 @@ pub(super) fn clean_scratch(parts: &Parts) {
     }
 }
 
+/// The blob of this content, if the institution has it and its file is there.
+pub(super) async fn kept(
+    parts: &Parts,
+    institution: InstitutionId,
+    sha256: &str,
+) -> store::Result<Option<blob::BlobRef>> {
+    let name = sha256.to_owned();
+    let known = parts.store.read(|tx| Box::pin(async move { sql::blob::get(tx, institution, &name).await })).await?;
+    match known {
+        Some(known) if parts.blobs.exists(institution, &known.key).await? => Ok(Some(known)),
+        _ => Ok(None),
+    }
+}
+
 /// Removes an uploaded file that was taken over.
 pub(super) fn remove_upload(path: &Path) {
     match std::fs::remove_file(path) {
@@ -61,6 +79,10 @@ impl Run<'_> {
     pub(super) async fn fetch(&self) -> Outcomes<Completion> {
         let request: Request = serde_json::from_value(self.ingestion.request.clone())
             .map_err(|error| JobError::permanent(format!("the request is damaged: {error}")))?;
+        self.room_to_begin()?;
+        if let Ok(mut full) = self.parts.full.lock() {
+            full.remove(&self.ingestion.id);
+        }
         let scratch = scratch(self.parts)?;
         let fetched = match &request.packed {
             Some(sha256) => self.unpacked(sha256).await?,
@@ -71,8 +93,10 @@ impl Run<'_> {
             request.uploads.iter().for_each(|path| remove_upload(path));
             return Ok(completion);
         }
+        self.room_for(&fetched).await?;
         let version = self.version_for(&fetched, &fingerprint).await?;
         self.keep(version, &fetched).await?;
+        self.keep_files(version, &fetched.files).await?;
         let (institution, id, warnings) = (
             self.ingestion.institution_id,
             self.ingestion.id,
@@ -200,7 +224,10 @@ impl Run<'_> {
         if let Some(begun) = begun.filter(|begun| begun.fingerprint == fingerprint && known == Some(begun.id)) {
             return Ok(begun.id);
         }
-        let outline = serde_json::to_value(&fetched.outline).map_err(|error| JobError::permanent(error.to_string()))?;
+        let mut outline =
+            serde_json::to_value(&fetched.outline).map_err(|error| JobError::permanent(error.to_string()))?;
+        // By which later versions know whether what was made of equal bytes can be taken over.
+        outline[source::PARSED_BY] = json!(source::PARSERS);
         let made = self.lease.checkpoint(move |tx| {
             Box::pin(async move {
                 let version = match sql::version::building(tx, institution, source).await? {
@@ -260,6 +287,32 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The files of a package into blobs and rows, some at a time; what a killed try kept stays.
+    async fn keep_files(&self, version: VersionId, files: &[Unpacked]) -> Outcomes<()> {
+        let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
+        let total = i64::try_from(files.len()).unwrap_or(i64::MAX);
+        let mut done = 0;
+        for some in files.chunks(CHECKPOINT_FILES) {
+            self.check_stopping()?;
+            let mut rows = Vec::with_capacity(some.len());
+            for file in some {
+                let content = Content::from(file.bytes.clone());
+                self.blob(institution, &file.sha256, content, "application/octet-stream").await?;
+                rows.push(PackageFile { path: file.path.clone(), blob_sha256: file.sha256.clone() });
+            }
+            done += i64::try_from(rows.len()).unwrap_or_default();
+            self.lease
+                .checkpoint(move |tx| {
+                    Box::pin(async move {
+                        sql::package_file::insert(tx, institution, version, &rows).await?;
+                        sql::ingestion::progress(tx, institution, id, Stage::Fetch, done, total).await
+                    })
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
     async fn keep_one(
         &self,
         version: VersionId,
@@ -268,21 +321,15 @@ impl Run<'_> {
         fetched: &Fetched,
     ) -> Outcomes<NewDocument> {
         let institution = self.ingestion.institution_id;
-        match &document.bytes {
-            Bytes::Memory(bytes) => {
-                let content = Content::from(bytes.clone());
-                self.blob(institution, &document.sha256, content, document.media_type).await?;
-            }
-            Bytes::File(path) => {
-                let content = Content::from(path.clone());
-                self.blob(institution, &document.sha256, content, document.media_type).await?;
-            }
-            Bytes::Stored => {}
+        let content = match &document.bytes {
+            Bytes::Memory(bytes) => Some(Content::from(bytes.clone())),
+            Bytes::File(path) => Some(Content::from(path.clone())),
+            Bytes::Stored(_) => None,
+        };
+        if let Some(content) = content {
+            self.blob(institution, &document.sha256, content, document.media_type).await?;
         }
         let mut extra = document.extra.clone();
-        if let Some(extra) = extra.as_object_mut() {
-            extra.insert(super::known::READ_BY.to_owned(), json!(source::PARSERS));
-        }
         let mut set = |name: &str, value: Value| {
             if let Some(extra) = extra.as_object_mut() {
                 extra.insert(name.to_owned(), value);
@@ -322,12 +369,7 @@ impl Run<'_> {
 
     /// Keeps a blob unless the institution has it already.
     async fn blob(&self, institution: InstitutionId, sha256: &str, content: Content, media_type: &str) -> Outcomes<()> {
-        let name = sha256.to_owned();
-        let known =
-            self.parts.store.read(|tx| Box::pin(async move { sql::blob::get(tx, institution, &name).await })).await?;
-        if let Some(known) = known
-            && self.parts.blobs.exists(institution, &known.key).await?
-        {
+        if kept(self.parts, institution, sha256).await?.is_some() {
             return Ok(());
         }
         let kept = blob::keep(&self.parts.store, self.parts.blobs.as_ref(), institution, content, media_type).await?;

@@ -38,6 +38,7 @@ impl Run<'_> {
                 })
             })
             .await?;
+        self.name_chapters(&documents).await?;
         if let Some(after) = &self.parts.after
             && let Err(error) = after.indexed(Scope { institution, course, hidden: true }).await
         {

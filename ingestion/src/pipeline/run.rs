@@ -13,28 +13,12 @@ use store::queue::{Completion, Handler, JobError, Lease, NewJob};
 use store::sql::ingestion::Ingestion;
 use store::{Tx, sql};
 
-use super::Parts;
+use super::{Parts, room};
 
 /// Work of one committed checkpoint: so many chunks, or so much time.
 pub(super) const CHECKPOINT_CHUNKS: usize = 32;
 /// See [`CHECKPOINT_CHUNKS`].
 pub(super) const CHECKPOINT_SECONDS: f64 = 5.0;
-
-/// The job kind of a stage.
-pub(super) fn kind(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Fetch => "fetch_source",
-        Stage::Chunk => "chunk_documents",
-        Stage::Publish => "publish_version",
-        Stage::Embed => "embed_chunks",
-        Stage::Index => "index_version",
-        Stage::Transcode => "transcode_media",
-    }
-}
-
-fn key(id: IngestionId, stage: Stage) -> String {
-    format!("{id}/{}", stage.as_str())
-}
 
 /// Writes the job of a stage; one that is there and not dead stays as it is.
 pub(super) async fn enqueue(
@@ -48,7 +32,7 @@ pub(super) async fn enqueue(
     if let (Some(payload), Some(more)) = (payload.as_object_mut(), more.as_object()) {
         payload.extend(more.clone());
     }
-    store::queue::enqueue(tx, NewJob::new(institution, kind(stage), key(id, stage), payload)).await?;
+    store::queue::enqueue(tx, NewJob::new(institution, stage.job(), stage.job_key(id), payload)).await?;
     Ok(())
 }
 
@@ -60,10 +44,14 @@ pub(super) async fn bury(parts: &Parts, run: &Ingestion) -> store::Result<()> {
         .store
         .write(move |tx| {
             Box::pin(async move {
-                let Some(job) = store::queue::of_key(tx, institution, kind(stage), &key(id, stage)).await? else {
+                let Some(job) = store::queue::of_key(tx, institution, stage.job(), &stage.job_key(id)).await? else {
                     return Ok(());
                 };
                 if !matches!(job.state, JobState::Dead | JobState::Cancelled) {
+                    return Ok(());
+                }
+                // The job of a held run is called off, and the run is not over.
+                if sql::ingestion::get(tx, institution, id).await?.is_none_or(|run| run.held.is_some()) {
                     return Ok(());
                 }
                 let failure = if job.state == JobState::Cancelled {
@@ -92,6 +80,8 @@ pub(super) enum Trouble {
     Failure(Failure),
     /// The machine is at fault: the queue tries again.
     Job(JobError),
+    /// A person must act before it can go on: the run is held.
+    Held(Failure),
 }
 
 impl From<Failure> for Trouble {
@@ -143,7 +133,14 @@ impl Handler for Step {
         let found =
             self.parts.store.read(|tx| Box::pin(async move { sql::ingestion::get(tx, institution, id).await })).await?;
         let Some(ingestion) = found.filter(|found| found.state == "running") else { return Ok(Completion::done()) };
+        if ingestion.held.is_some() {
+            // Its job was called off in the transaction that held it; a claim from before that ends here.
+            return Err(JobError::given_back());
+        }
         let run = Run { parts: &self.parts, lease, job, ingestion, stage: self.stage, began: Instant::now() };
+        if let Err(Trouble::Job(waits)) = run.turn().await {
+            return Err(waits);
+        }
         let outcome = match self.stage {
             Stage::Fetch => Box::pin(run.fetch()).await,
             Stage::Chunk => Box::pin(run.chunk()).await,
@@ -154,6 +151,8 @@ impl Handler for Step {
         };
         match outcome {
             Ok(completion) => Ok(completion),
+            Err(Trouble::Held(why)) => Err(run.hold(why).await),
+            Err(trouble) if room::is_full(&trouble) => Err(run.hold(room::met_full(&self.parts)).await),
             Err(Trouble::Failure(failure)) => Ok(run.fail(failure)),
             Err(Trouble::Job(error)) => run.gave_up(error),
         }
@@ -238,6 +237,23 @@ impl Run<'_> {
                 Ok(())
             })
         })
+    }
+
+    /// Holds the run until a person has made room. Where not even that can be written, whoever waits is told, and
+    /// the job is tried again.
+    async fn hold(&self, why: Failure) -> JobError {
+        let (institution, id, kept) = (self.ingestion.institution_id, self.ingestion.id, why.clone());
+        let written = self.parts.store.write(move |tx| {
+            Box::pin(async move { sql::ingestion::control::hold(tx, institution, id, &kept, None).await })
+        });
+        let message = format!("{}: {}", why.code, why.message);
+        if let Err(error) = written.await {
+            tracing::error!(%error, ingestion.id = %id, code = %why.code, "a run could not be held; its job is tried again");
+            if let Ok(mut full) = self.parts.full.lock() {
+                full.insert(id, why);
+            }
+        }
+        JobError::overload(message, Some(std::time::Duration::from_secs(30)))
     }
 
     /// Stops between checkpoints when the worker shuts down.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use domain::ingestion::{Failure, SourceKind, failure};
 
-use super::{Package, Page, Reply, Request, confine, frame, program};
+use super::{Package, Page, Reply, Request, WITH_FILES, confine, frame, program};
 use crate::parse::archive::{Archive, Entry, Limits};
 use crate::parse::package::{Files, kind_of};
 use crate::parse::{self, Format, manifest};
@@ -151,17 +151,26 @@ fn read_package(file: File, output: &mut impl Write) -> Result<Package, Failure>
             format!("the manifest lies in \"{base}\" instead of the root of the package"),
         ));
     }
+    let with_files = std::env::args().nth(3).as_deref() == Some(WITH_FILES);
     for entry in &entries {
         let name = entry.name.to_ascii_lowercase();
         let is_html = Format::of(&name) == Some(Format::Html);
         let wanted = (is_html || name.ends_with(".js")) && entry.size <= LARGEST_PAGE;
         let mut bytes = Vec::new();
+        let mut sent = Ok(());
+        if with_files {
+            sent = frame::write(output, &Reply::Part { path: Some(entry.name.clone()) }, &[]);
+        }
         // Everything is inflated once, so that a bomb in an image is found too.
         archive.read(entry, &mut |part| {
             if wanted {
                 bytes.extend_from_slice(part);
             }
+            if with_files && sent.is_ok() {
+                sent = frame::write(output, &Reply::Part { path: None }, part);
+            }
         })?;
+        sent.map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))?;
         if !wanted {
             continue;
         }
@@ -179,7 +188,7 @@ fn read_package(file: File, output: &mut impl Write) -> Result<Package, Failure>
         sent.map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))?;
     }
     let files = entries.into_iter().map(|entry| (entry.name, entry.size)).collect();
-    Ok(Package { manifest, base, files, pages: Vec::new() })
+    Ok(Package { manifest, base, files, pages: Vec::new(), unpacked: Vec::new() })
 }
 
 /// The manifest at the root, or in the only folder; another kind of package is refused by its name.

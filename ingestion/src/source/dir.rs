@@ -202,7 +202,7 @@ pub(super) fn collect(
         ));
     }
     let outline = Outline { title: title.to_owned(), modules, failures, import: None, questions: Vec::new() };
-    Ok(Fetched { outline, commit, documents, warnings })
+    Ok(Fetched { outline, commit, documents, files: Vec::new(), warnings })
 }
 
 /// The format of a file; code is read by item out of a repository alone, and where nobody keeps others' code.

@@ -84,7 +84,7 @@ fn read(path: &Path, shown: &str) -> Result<Fetched, Failure> {
         import: None,
         questions: Vec::new(),
     };
-    Ok(Fetched { outline, commit: None, documents: vec![document], warnings: Vec::new() })
+    Ok(Fetched { outline, commit: None, documents: vec![document], files: Vec::new(), warnings: Vec::new() })
 }
 
 fn unsupported(name: &str) -> Failure {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::document::Warning;
 
 use super::{Lesson, Module, summary};
-use crate::parse::{Format, title_of_path, warning};
+use crate::parse::{Format, normal, title_of_path, warning};
 
 /// The tree of these files. `read` yields the text of one.
 pub(super) struct Tree {
@@ -107,20 +107,6 @@ fn from_parts(book: &str, folder: &str, parts: &[summary::Part], paths: &[String
         ));
     }
     Some(Tree { modules, warnings })
-}
-
-fn normal(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            name => parts.push(name),
-        }
-    }
-    parts.join("/")
 }
 
 /// A module for each folder of the first level with documents, in the order of their numbers.

@@ -1,10 +1,13 @@
 //! What a source may use outside its own files: a program, hosts, languages, a cache, time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::safe_client::Resolve;
+
 /// What sources that read other sites are given. The default has no listed host and no cache.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Outside {
     /// The program `yt-dlp`: a path, or a name to find on `PATH`.
     pub ytdlp: PathBuf,
@@ -24,6 +27,8 @@ pub struct Outside {
     pub download: Duration,
     /// Longest fetch of a whole playlist or channel.
     pub whole: Duration,
+    /// Names to addresses for web pages; the system's without one.
+    pub resolver: Option<Arc<dyn Resolve>>,
 }
 
 impl Default for Outside {
@@ -38,6 +43,7 @@ impl Default for Outside {
             command: Duration::from_secs(120),
             download: Duration::from_secs(3600),
             whole: Duration::from_secs(2 * 3600),
+            resolver: None,
         }
     }
 }

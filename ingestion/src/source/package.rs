@@ -116,7 +116,7 @@ fn fetched(bundle: Bundle, archive: Option<Media>) -> Fetched {
         import: Some(report),
         questions: bundle.questions,
     };
-    Fetched { outline, commit: None, documents, warnings }
+    Fetched { outline, commit: None, documents, files: Vec::new(), warnings }
 }
 
 fn format(kind: DocumentKind) -> Format {

@@ -29,14 +29,16 @@ impl Source for Scorm {
         SourceKind::Scorm
     }
 
-    async fn fetch(&self, place: &Place, sandbox: &Sandbox, _scratch: &Path) -> Result<Fetched, Failure> {
+    async fn fetch(&self, place: &Place, sandbox: &Sandbox, scratch: &Path) -> Result<Fetched, Failure> {
         let (path, shown) = (place.path()?.to_owned(), place.shown().to_owned());
         let opened = {
             let (path, shown) = (path.clone(), shown.clone());
             blocking(move || open(&path, &shown)).await?
         };
         let name = shown.rsplit(['/', '\\']).next().unwrap_or(&shown).to_owned();
-        let package = sandbox.package(opened, &name).await?;
+        let folder = scratch.join("package");
+        tokio::fs::create_dir_all(&folder).await.map_err(|error| cannot_open(&shown, &error))?;
+        let package = sandbox.package(opened, &name, Some(&folder)).await?;
         blocking(move || {
             let sha256 = file_sha256(&path).map_err(|error| cannot_open(&shown, &error))?;
             import(&name, package, Media { path, sha256, media_type: "application/zip" })
@@ -71,9 +73,12 @@ struct Import<'p> {
     changed: Vec<Value>,
     lost: Vec<Value>,
     completes: bool,
+    /// Items that are played and have no text.
+    silent: usize,
 }
 
-fn import(name: &str, package: Package, archive: Media) -> Result<Fetched, Failure> {
+fn import(name: &str, mut package: Package, archive: Media) -> Result<Fetched, Failure> {
+    let files = std::mem::take(&mut package.unpacked);
     let manifest = &package.manifest;
     let html = |page: &&Page| !page.path.to_ascii_lowercase().ends_with(".js");
     let mut import = Import {
@@ -89,6 +94,7 @@ fn import(name: &str, package: Package, archive: Media) -> Result<Fetched, Failu
         changed: Vec::new(),
         lost: Vec::new(),
         completes: false,
+        silent: 0,
     };
     let title = if manifest.title.is_empty() { title_of_path(name) } else { manifest.title.clone() };
     import.level(&title, &manifest.items, 0);
@@ -102,7 +108,7 @@ fn import(name: &str, package: Package, archive: Media) -> Result<Fetched, Failu
     }
     let html_pages = package.pages.iter().filter(html).count();
     let with_text = package.pages.iter().filter(html).filter(|page| page.words >= FEWEST_WORDS).count();
-    let coverage = (100 * import.documents.len()).checked_div(html_pages).unwrap_or(0);
+    let coverage = (100 * (import.documents.len() - import.silent)).checked_div(html_pages).unwrap_or(0);
     let report = json!({
         "version": manifest.version, "schemaVersion": manifest.schema_version, "files": package.files.len(), "htmlPages": html_pages,
         "pagesWithText": with_text, "coveragePercent": coverage, "reportsCompletion": import.completes,
@@ -129,7 +135,7 @@ fn import(name: &str, package: Package, archive: Media) -> Result<Fetched, Failu
         import: Some(report),
         questions: Vec::new(),
     };
-    Ok(Fetched { outline, commit: None, documents: import.documents, warnings })
+    Ok(Fetched { outline, commit: None, documents: import.documents, files, warnings })
 }
 
 impl Import<'_> {
@@ -187,7 +193,9 @@ impl Import<'_> {
         }
         let pages = self.pages_of(resource, &href);
         self.completes |= self.calls_interface(resource, &href);
-        let readable: Vec<String> = pages.into_iter().filter(|path| self.take(path, item, &href, shown)).collect();
+        let parameters = parameters(resource.query.as_deref(), item.parameters.as_deref());
+        let readable: Vec<String> =
+            pages.into_iter().filter(|path| self.take(path, item, (&href, parameters.as_deref()), shown)).collect();
         let lesson = |path: &String, title: Option<String>| Lesson {
             title,
             kind: "INTERACTIVE".into(),
@@ -196,8 +204,10 @@ impl Import<'_> {
         };
         match readable.as_slice() {
             [] => {
-                self.lost.push(json!({ "item": shown, "why": "none of its pages has text of its own" }));
-                Leaf::Lessons(Vec::new())
+                let path = self.played(item, (&href, parameters.as_deref()), shown);
+                let why = "its pages have no text that is not shown elsewhere; it is played, and not searched";
+                self.changed.push(json!({ "item": shown, "pages": 0, "why": why }));
+                Leaf::Lessons(vec![lesson(&path, Some(shown.to_owned()))])
             }
             [only] => {
                 self.kept.push(json!({ "item": shown, "pages": 1 }));
@@ -276,7 +286,7 @@ impl Import<'_> {
     }
 
     /// Takes a page over as a document; whether it has text and is not taken yet.
-    fn take(&mut self, path: &str, item: &Item, launch: &str, shown: &str) -> bool {
+    fn take(&mut self, path: &str, item: &Item, launch: (&str, Option<&str>), shown: &str) -> bool {
         let Some(page) = self.pages.get(path).copied() else { return false };
         if let Some(why) = &page.error {
             self.failures.push((path.to_owned(), Failure::new(failure::BAD_DOCUMENT, why.clone())));
@@ -286,20 +296,66 @@ impl Import<'_> {
         if page.words < FEWEST_WORDS || !self.used.insert(path.to_owned()) {
             return false;
         }
+        self.document(path, page.bytes.clone(), item, launch, shown);
+        true
+    }
+
+    /// An item that has to be played to say anything: a lesson without text. Items may share their page and differ
+    /// in its parameters alone, so these are part of the name.
+    fn played(&mut self, item: &Item, launch: (&str, Option<&str>), shown: &str) -> String {
+        let with = format!("{}{}", launch.0, launch.1.unwrap_or_default());
+        let names = [launch.0.to_owned(), with.clone(), format!("{with}#{}", item.id)];
+        let path = names
+            .into_iter()
+            .find(|name| !self.used.contains(name))
+            .unwrap_or_else(|| format!("{with}#{}-{}", item.id, self.documents.len()));
+        self.used.insert(path.clone());
+        self.silent += 1;
+        self.document(&path, nameplate(shown), item, launch, shown);
+        path
+    }
+
+    fn document(
+        &mut self,
+        path: &str,
+        bytes: Vec<u8>,
+        item: &Item,
+        (launch, parameters): (&str, Option<&str>),
+        shown: &str,
+    ) {
         self.documents.push(FetchedDocument {
             path: path.to_owned(),
             kind: DocumentKind::Scorm,
-            sha256: sha256(&page.bytes),
-            bytes: Bytes::Memory(page.bytes.clone()),
+            sha256: sha256(&bytes),
+            bytes: Bytes::Memory(bytes),
             media_type: "text/html",
             includes: BTreeMap::new(),
             media: None,
             extra: json!({
-                "item": item.id, "title": shown, "launch": launch, "parameters": item.parameters, "facts": item.facts,
+                "item": item.id, "title": shown, "launch": launch, "parameters": parameters, "facts": item.facts,
             }),
         });
-        true
     }
+}
+
+/// What follows the path of a launched page: its resource's own query, then the item's parameters.
+fn parameters(query: Option<&str>, more: Option<&str>) -> Option<String> {
+    let query = query.filter(|query| query.len() > 1);
+    let more = more.map(|more| more.trim_start_matches(['?', '&'])).filter(|more| !more.is_empty());
+    match (query, more) {
+        (Some(query), Some(more)) if query.starts_with('?') && !more.starts_with('#') => {
+            Some(format!("{query}&{more}"))
+        }
+        (Some(query), Some(more)) if query.starts_with('?') => Some(format!("{query}{more}")),
+        (Some(query), _) => Some(query.to_owned()),
+        (None, more) => more.map(|more| if more.starts_with('#') { more.to_owned() } else { format!("?{more}") }),
+    }
+}
+
+/// A page that says nothing but its name.
+fn nameplate(title: &str) -> Vec<u8> {
+    let title = title.replace('&', "&amp;").replace('<', "&lt;");
+    format!("<!doctype html><title>{title}</title>").into_bytes()
 }
 
 enum Leaf {

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use domain::chapter::{ChapterOrigin, Chapters};
 use domain::document::DocumentKind;
 use domain::ingestion::{Failure, SourceKind, failure};
 use domain::media::CAPTIONS;
@@ -19,6 +20,8 @@ use crate::speech;
 
 /// Largest caption file.
 const LARGEST_CAPTIONS: u64 = 16 << 20;
+/// What the name of a file of chapters ends in.
+const CHAPTERS: &str = ".chapters.vtt";
 /// Largest recording.
 const LARGEST: u64 = 32 << 30;
 
@@ -44,12 +47,13 @@ impl Source for Video {
             Some(tools) => media::probe(sandbox, &tools, &path, &checked.name).await.ok(),
             None => None,
         };
+        let chapters = probed.as_ref().map(|probed| probed.chapters.clone()).unwrap_or_default();
         let seconds = match probed {
             Some(probed) => Some(probed.seconds),
             // A recording that ffprobe does not read is kept all the same; transcoding says what is wrong with it.
             None => blocking(move || Ok(mp4_seconds(&path))).await?,
         };
-        blocking(move || fetched(checked, seconds)).await
+        blocking(move || fetched(checked, seconds, chapters)).await
     }
 }
 
@@ -94,7 +98,8 @@ pub(super) fn sidecar(path: &Path) -> Option<PathBuf> {
             .map(|entry| entry.path())
             .filter(|file| {
                 let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                name.starts_with(&format!("{stem}.")) && (name.ends_with(".vtt") || name.ends_with(".srt"))
+                let captions = name.ends_with(".vtt") || name.ends_with(".srt");
+                name.starts_with(&format!("{stem}.")) && captions && !name.ends_with(CHAPTERS)
             })
             .collect();
         found.sort();
@@ -102,7 +107,7 @@ pub(super) fn sidecar(path: &Path) -> Option<PathBuf> {
     })
 }
 
-fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
+fn fetched(checked: Checked, seconds: Option<f64>, contained: Vec<(i64, String)>) -> Result<Fetched, Failure> {
     let shown = checked.captions.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let size = std::fs::metadata(&checked.captions).map_err(|error| cannot_open(&shown, &error))?.len();
     if size > LARGEST_CAPTIONS {
@@ -134,6 +139,15 @@ fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
         _ => {}
     }
     let sha = file_sha256(&checked.path).map_err(|error| cannot_open(&checked.name, &error))?;
+    let mut extra = json!({ "captionsName": shown, "language": language(&checked.name, &shown), "seconds": seconds });
+    #[expect(clippy::cast_possible_truncation, reason = "at most twelve hours")]
+    let end = seconds.map_or(last, |seconds| (seconds * 1000.0) as i64);
+    let chapters = chapters_beside(&checked.path)
+        .and_then(|starts| Chapters::new(ChapterOrigin::File, starts, end))
+        .or_else(|| Chapters::new(ChapterOrigin::Container, contained, end).filter(|chapters| chapters.list.len() > 1));
+    if let Some(chapters) = chapters {
+        extra["chapters"] = json!(chapters);
+    }
     let document = FetchedDocument {
         path: checked.name.clone(),
         kind: DocumentKind::Video,
@@ -143,7 +157,7 @@ fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
         // What players show: WebVTT with readable lines, whatever the file was.
         includes: std::iter::once((CAPTIONS.to_owned(), speech::vtt(&cues, None).into_bytes())).collect(),
         media: Some(Media { path: checked.path, sha256: sha, media_type: checked.media_type }),
-        extra: json!({ "captionsName": shown, "language": language(&checked.name, &shown), "seconds": seconds }),
+        extra,
     };
     let title = title_of_path(&checked.name);
     let lesson = Lesson { title: Some(title.clone()), kind: "VIDEO".into(), path: checked.name, hidden: false };
@@ -154,7 +168,16 @@ fn fetched(checked: Checked, seconds: Option<f64>) -> Result<Fetched, Failure> {
         import: None,
         questions: Vec::new(),
     };
-    Ok(Fetched { outline, commit: None, documents: vec![document], warnings })
+    Ok(Fetched { outline, commit: None, documents: vec![document], files: Vec::new(), warnings })
+}
+
+/// Starts and titles of a file of chapters beside the recording: `talk.chapters.vtt`.
+fn chapters_beside(recording: &Path) -> Option<Vec<(i64, String)>> {
+    let path = recording.with_extension(CHAPTERS.trim_start_matches('.'));
+    let size = std::fs::metadata(&path).ok()?.len();
+    let bytes = std::fs::read(&path).ok().filter(|_| size <= LARGEST_CAPTIONS)?;
+    let text = crate::parse::text("chapters", &bytes).ok()?;
+    Some(captions::cues(&text).into_iter().map(|cue| (cue.start, cue.text)).collect())
 }
 
 /// The language that a caption file's name tells: `talk.en.vtt`, `talk.pt-BR.srt`.

@@ -133,6 +133,7 @@ async fn page(program: &Program<'_>, url: &Url, rights: bool, scratch: &Path) ->
         outline: Outline { title, modules, failures, import: None, questions: Vec::new() },
         commit: None,
         documents,
+        files: Vec::new(),
         warnings,
     })
 }

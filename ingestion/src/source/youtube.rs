@@ -100,7 +100,7 @@ async fn one(program: &Program<'_>, id: &str, rights: bool, scratch: &Path) -> R
         import: None,
         questions: Vec::new(),
     };
-    Ok(Fetched { outline, commit: None, documents: vec![document], warnings })
+    Ok(Fetched { outline, commit: None, documents: vec![document], files: Vec::new(), warnings })
 }
 
 pub(super) fn lesson(title: Option<String>, document: &FetchedDocument) -> Lesson {
@@ -171,7 +171,7 @@ async fn many(program: &Program<'_>, list: &Target, rights: bool, scratch: &Path
     }
     let modules = vec![Module { title: Some(title.clone()), chapter: true, lessons }];
     let outline = Outline { title, modules, failures, import: None, questions: Vec::new() };
-    Ok(Fetched { outline, commit: None, documents, warnings })
+    Ok(Fetched { outline, commit: None, documents, files: Vec::new(), warnings })
 }
 
 /// Failures that the next video would meet too.

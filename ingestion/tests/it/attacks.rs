@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use domain::ingestion::{Failure, SourceKind};
+use domain::ingestion::{Crawl, Failure, SourceKind};
 use ingestion::source::{Bytes, Fetched, Place, of};
 
 use crate::testkit::sandbox;
@@ -55,7 +55,8 @@ impl Victim {
 /// Reads a file of this machine as a source.
 async fn fetch(kind: SourceKind, path: &Path) -> Result<Fetched, Failure> {
     let scratch = tempfile::tempdir().unwrap();
-    let place = Place { origin: path.display().to_string(), name: None, captions: None, local: true, rights: false };
+    let (origin, crawl) = (path.display().to_string(), Crawl::default());
+    let place = Place { origin, name: None, captions: None, local: true, rights: false, crawl };
     of(kind).unwrap().fetch(&place, &sandbox(), scratch.path()).await
 }
 

@@ -23,6 +23,7 @@ async fn course(store: &Store) -> Vec<Value> {
         "SELECT title, kind, position FROM lessons",
         "SELECT path, title, kind, blob_sha256, extra, state, position FROM documents",
         "SELECT fingerprint, commit_id FROM source_versions",
+        "SELECT path, blob_sha256 FROM package_files",
     ] {
         all.extend(store::testing::query(store, sql).await.unwrap());
     }

@@ -1,14 +1,21 @@
 //! Packages of other programs: what comes over, what is named as lost, and what is refused.
 
-use domain::ingestion::{Failure, SourceKind};
+use domain::ingestion::{Failure, Outcome, SourceKind};
 use ingestion::source::{Fetched, Place, of};
 
-use crate::school::Bench;
+use crate::school::{Bench, findings};
 use crate::source::example;
 use crate::testkit::{sandbox, zipped};
 
 async fn fetch(kind: SourceKind, path: &std::path::Path) -> Result<Fetched, Failure> {
-    let place = Place { origin: path.display().to_string(), name: None, captions: None, local: true, rights: false };
+    let place = Place {
+        origin: path.display().to_string(),
+        name: None,
+        captions: None,
+        local: true,
+        rights: false,
+        crawl: Default::default(),
+    };
     let scratch = tempfile::tempdir().unwrap();
     of(kind).unwrap().fetch(&place, &sandbox(), scratch.path()).await
 }
@@ -167,5 +174,71 @@ store::both_databases!(questions_of_a_package_come_into_the_bank_once, |store| a
         .unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!(crate::school::findings(&store).await, Vec::<String>::new());
+    bench.stop.cancel();
+});
+
+const TWO_ITEMS: &str = "<manifest><metadata><schemaversion>1.2</schemaversion></metadata><organizations><organization>\
+<title>Knots</title><item identifier=\"one\" identifierref=\"r\" parameters=\"?part=1\"><title>Part &lt;1&gt;</title></item>\
+<item identifier=\"two\" identifierref=\"r\" parameters=\"part=2\"><title>Part 2</title></item></organization></organizations>\
+<resources><resource identifier=\"r\" adlcp:scormtype=\"sco\" href=\"Shared/Play.html?skin=a\"/></resources></manifest>";
+
+store::both_databases!(every_file_of_a_package_is_kept_and_items_without_text_are_played, |store| async move {
+    let bench = Bench::new(&store, None).await;
+    let files: [(&str, &[u8]); 4] = [
+        ("imsmanifest.xml", TWO_ITEMS.as_bytes()),
+        ("Shared/Play.html", b"<script src='play.js'></script>"),
+        ("Shared/play.js", b"API.LMSInitialize('')"),
+        ("Shared/knot.png", b"\x89PNG not really"),
+    ];
+    let path = bench.file("knots.zip", zipped(&files));
+    let report = bench.ingest(SourceKind::Scorm, &path).await;
+    assert_eq!((report.outcome, report.error.clone(), report.lessons), (Outcome::Succeeded, None, 2), "{report:?}");
+    let rows = |sql: &'static str| {
+        let store = store.clone();
+        async move { store::testing::query(&store, sql).await.unwrap() }
+    };
+    let kept = rows(
+        "SELECT f.path, f.folded, b.size FROM package_files f \
+         JOIN blobs b ON b.sha256 = f.blob_sha256 ORDER BY f.path",
+    )
+    .await;
+    let kept: Vec<(&str, &str, i64)> = kept
+        .iter()
+        .map(|row| (row["path"].as_str().unwrap(), row["folded"].as_str().unwrap(), row["size"].as_i64().unwrap()))
+        .collect();
+    let size = |n: usize| i64::try_from(files[n].1.len()).unwrap();
+    assert_eq!(
+        kept,
+        [
+            ("Shared/Play.html", "shared/play.html", size(1)),
+            ("Shared/knot.png", "shared/knot.png", size(3)),
+            ("Shared/play.js", "shared/play.js", size(2)),
+            ("imsmanifest.xml", "imsmanifest.xml", size(0)),
+        ]
+    );
+    let extra = rows("SELECT extra FROM documents ORDER BY position").await;
+    let launched: Vec<(String, String)> = extra
+        .iter()
+        .map(|row| {
+            let extra = match &row["extra"] {
+                serde_json::Value::String(text) => serde_json::from_str(text).unwrap(),
+                other => other.clone(),
+            };
+            (extra["launch"].as_str().unwrap().to_owned(), extra["parameters"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let launch = |part: u8| ("Shared/Play.html".to_owned(), format!("?skin=a&part={part}"));
+    assert_eq!(launched, [launch(1), launch(2)]);
+    let titles = rows("SELECT title FROM lessons ORDER BY position").await;
+    assert_eq!(titles.iter().map(|row| row["title"].as_str().unwrap()).collect::<Vec<_>>(), ["Part <1>", "Part 2"]);
+    // The same again is nothing new, and the files of a version that is replaced go with it.
+    let again = bench.ingest(SourceKind::Scorm, &path).await;
+    assert_eq!(again.outcome, Outcome::Succeeded);
+    assert_eq!(rows("SELECT path FROM package_files").await.len(), 4);
+    let changed = zipped(&[files[0], files[1], files[2]]);
+    bench.file("knots.zip", changed);
+    assert_eq!(bench.ingest(SourceKind::Scorm, &path).await.outcome, Outcome::Succeeded);
+    assert_eq!(rows("SELECT path FROM package_files").await.len(), 3);
+    assert_eq!(findings(&store).await, Vec::<String>::new());
     bench.stop.cancel();
 });

@@ -166,6 +166,7 @@ both_databases!(a_killed_run_goes_on_and_ends_as_an_unbroken_one, |store| async 
         captions: None,
         local: true,
         rights: false,
+        crawl: Default::default(),
     };
     let id = first.pipeline.start(&first.actor, request.clone()).await.unwrap();
     let mut bench = first;
@@ -204,6 +205,7 @@ both_databases!(two_starts_at_once_are_one_run, |store| async move {
         captions: None,
         local: true,
         rights: false,
+        crawl: Default::default(),
     };
     for _ in 0..5 {
         let start = || bench.pipeline.start(&bench.actor, request.clone());
@@ -239,6 +241,7 @@ async fn a_plan_reads_and_writes_nothing() {
         captions: None,
         local: true,
         rights: false,
+        crawl: Default::default(),
     };
     let plan = bench.pipeline.plan(&bench.actor, &request).await.unwrap();
     assert_eq!((plan.documents, plan.modules.len()), (4, 3));

@@ -229,6 +229,7 @@ both_databases!(speech_is_written_down_once_and_again_by_a_better_model, |store|
         captions: None,
         local: true,
         rights: false,
+        crawl: Default::default(),
     };
     let plan = bench.pipeline.plan(&bench.actor, &request).await.unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.code == "WILL_TRANSCRIBE"), "{plan:?}");

@@ -66,11 +66,11 @@ async fn packages_are_read_from_an_open_file_and_others_refused_by_name() {
         ("doctype", vec![("imsmanifest.xml", "<!DOCTYPE m><manifest/>")], "BAD_MANIFEST", "DOCTYPE"),
     ] {
         let files: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-        let failure = sandbox().package(file(&zipped(&files)), name).await.unwrap_err();
+        let failure = sandbox().package(file(&zipped(&files)), name, None).await.unwrap_err();
         assert_eq!(failure.code, code, "{name}: {failure}");
         assert!(failure.message.contains(words), "{name}: {failure}");
     }
-    let failure = sandbox().package(file(b"no zip at all, just some words of text"), "x.zip").await.unwrap_err();
+    let failure = sandbox().package(file(b"no zip at all, just some words of text"), "x.zip", None).await.unwrap_err();
     assert_eq!(failure.code, "BROKEN_ARCHIVE");
 }
 
@@ -106,7 +106,7 @@ async fn a_zip_bomb_in_a_package_is_refused_in_little_time_and_memory() {
     let zeros = vec![0; 64 << 20];
     let began = std::time::Instant::now();
     let failure = sandbox()
-        .package(file(&zipped(&[("imsmanifest.xml", manifest.as_bytes()), ("a.html", &zeros)])), "bomb.zip")
+        .package(file(&zipped(&[("imsmanifest.xml", manifest.as_bytes()), ("a.html", &zeros)])), "bomb.zip", None)
         .await
         .unwrap_err();
     assert_eq!(failure.code, "HOSTILE_ARCHIVE", "{failure}");

@@ -159,6 +159,7 @@ impl Bench {
             captions,
             local: true,
             rights: false,
+            crawl: Default::default(),
         };
         let id = self.pipeline.start(&self.actor, request).await.unwrap();
         let waited = tokio::time::timeout(Duration::from_secs(60), self.pipeline.wait(&self.actor, id, |_| {})).await;

@@ -9,7 +9,14 @@ use ingestion::source::{Fetched, Place, SOURCES, of};
 use crate::testkit::{sandbox, zipped};
 
 fn place(path: &Path) -> Place {
-    Place { origin: path.display().to_string(), name: None, captions: None, local: true, rights: false }
+    Place {
+        origin: path.display().to_string(),
+        name: None,
+        captions: None,
+        local: true,
+        rights: false,
+        crawl: Default::default(),
+    }
 }
 
 async fn fetch(kind: SourceKind, place: &Place) -> Result<Fetched, Failure> {
@@ -125,13 +132,15 @@ pub(crate) fn example(kind: SourceKind, folder: &Path) -> PathBuf {
             write(folder, "v.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHello.\n");
             write(folder, "v.mp4", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom")
         }
-        SourceKind::Youtube | SourceKind::VideoPage => unreachable!("addresses have a suite of their own"),
+        SourceKind::Youtube | SourceKind::VideoPage | SourceKind::Web => {
+            unreachable!("addresses have a suite of their own")
+        }
     }
 }
 
 /// Sources that are read from files of this machine; `youtube.rs` has the others.
 fn of_files(kind: SourceKind) -> bool {
-    !matches!(kind, SourceKind::Youtube | SourceKind::VideoPage)
+    !matches!(kind, SourceKind::Youtube | SourceKind::VideoPage | SourceKind::Web)
 }
 
 #[tokio::test]
@@ -285,7 +294,14 @@ async fn strange_addresses_run_nothing() {
     ];
     assert_eq!(addresses.len(), 25);
     for address in &addresses {
-        let place = Place { origin: address.clone(), name: None, captions: None, local: true, rights: false };
+        let place = Place {
+            origin: address.clone(),
+            name: None,
+            captions: None,
+            local: true,
+            rights: false,
+            crawl: Default::default(),
+        };
         let failure = fetch(SourceKind::Git, &place).await.unwrap_err();
         assert_eq!(failure.code, "GIT_FAILED", "{address}: {failure}");
     }

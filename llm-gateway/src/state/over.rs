@@ -49,7 +49,6 @@ impl State {
         }
         self.counter(entry.class).retried += 1;
         self.shares.enter(entry.class, &entry.flow);
-        entry.counted = true;
         entry.worker = None;
         entry.assigned_at = None;
         self.waiting.insert(id, entry);
@@ -82,16 +81,17 @@ impl State {
             prompt: if usage.prompt_tokens == 0 { entry.cost.prompt } else { usage.prompt_tokens },
             output: usage.completion_tokens,
         });
-        self.shares.charge(entry.class, &entry.flow, counted.service() - entry.cost.service());
+        let more = counted.service() - entry.cost.service();
+        self.shares.charge(entry.class, &entry.flow, more / entry.share());
         if error.is_none() {
-            self.speeds.measured(&entry.model, entry.class, counted, busy, entry.loaded);
+            self.speeds.measured(&entry.model, entry.class, counted, entry.known, busy, entry.loaded);
         }
         entry.cost = counted;
     }
 
     /// Takes a request that waited out of the count of those who do.
     fn uncount(&mut self, entry: &Entry) {
-        if entry.counted {
+        if entry.assigned_at.is_none() {
             self.shares.leave(entry.class, &entry.flow);
         }
     }
@@ -265,6 +265,11 @@ impl State {
 }
 
 impl Entry {
+    /// What a token is divided by: who has a greater share is charged less for it.
+    pub(super) fn share(&self) -> f64 {
+        self.held.as_ref().map_or(1.0, |held| held.share()).max(0.01)
+    }
+
     /// Only where nothing was said, and the request is not at fault.
     fn may_be_tried_again(&self, error: &GatewayError) -> bool {
         let other = matches!(error, GatewayError::Backend(_) | GatewayError::WorkerLost | GatewayError::NoModel { .. });

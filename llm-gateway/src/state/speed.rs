@@ -35,8 +35,10 @@ impl Cost {
 
 #[derive(Default)]
 struct Speed {
-    /// Seconds for a written token.
+    /// Seconds for a written token, with what prompts have in common as it falls.
     second_per_work: f64,
+    /// The same where nothing of the prompt was read before.
+    second_per_fresh_work: f64,
     samples: u32,
     /// Seconds of loading it.
     load: Option<f64>,
@@ -71,8 +73,17 @@ impl Speeds {
         speed.last_arrival = Some(now);
     }
 
-    /// A request took this long with a worker; `loaded` when the model had to be loaded for it.
-    pub(crate) fn measured(&mut self, model: &Arc<str>, class: Class, cost: Cost, busy: Duration, loaded: bool) {
+    /// A request took this long with a worker that had read `known` tokens of its prompt before; `loaded` when the
+    /// model had to be loaded for it.
+    pub(crate) fn measured(
+        &mut self,
+        model: &Arc<str>,
+        class: Class,
+        cost: Cost,
+        known: u32,
+        busy: Duration,
+        loaded: bool,
+    ) {
         let default_load = self.default_load;
         let speed = self.models.entry(Arc::clone(model)).or_default();
         let took = busy.as_secs_f64();
@@ -86,8 +97,11 @@ impl Speeds {
             }
             return;
         }
-        let new = took / cost.work();
-        speed.second_per_work = mix((speed.samples > 0).then_some(speed.second_per_work), new);
+        let fresh = Cost { prompt: cost.prompt.saturating_sub(known), ..cost };
+        let learn = |old: f64, new: f64| mix((speed.samples > 0).then_some(old), new);
+        let (usual, unread) = (took / cost.work(), took / fresh.work());
+        (speed.second_per_work, speed.second_per_fresh_work) =
+            (learn(speed.second_per_work, usual), learn(speed.second_per_fresh_work, unread));
         speed.samples = speed.samples.saturating_add(1);
     }
 
@@ -95,6 +109,12 @@ impl Speeds {
     pub(crate) fn seconds(&self, model: &str, cost: Cost) -> Option<f64> {
         let speed = self.models.get(model).filter(|speed| speed.samples >= ENOUGH)?;
         Some(speed.second_per_work * cost.work())
+    }
+
+    /// Seconds that reading this many tokens anew takes, where enough was measured.
+    pub(crate) fn reading(&self, model: &str, tokens: u32) -> Option<f64> {
+        let speed = self.models.get(model).filter(|speed| speed.samples >= ENOUGH)?;
+        Some(speed.second_per_fresh_work * f64::from(tokens) * PROMPT_TIME)
     }
 
     /// Tokens that a reply of this class has, where some were seen.

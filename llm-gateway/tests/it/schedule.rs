@@ -380,3 +380,43 @@ async fn the_meter_is_asked_before_anything_waits_and_told_at_the_end() {
     let seen = |count: &AtomicUsize| count.load(Ordering::SeqCst);
     assert_eq!((seen(&books.refused), seen(&books.settled), seen(&books.recorded)), (1, 11, 1));
 }
+
+/// Gives the first user a threefold share.
+struct Favour;
+
+struct Share(f64);
+
+impl Held for Share {
+    fn share(&self) -> f64 {
+        self.0
+    }
+
+    fn settle(self: Box<Self>, _: u64) {}
+}
+
+#[async_trait::async_trait]
+impl Meter for Favour {
+    async fn reserve(&self, caller: &Caller, _: u64) -> Result<Box<dyn Held>, GatewayError> {
+        let first = caller.user == Some(UserId(uuid::Uuid::from_u128(1)));
+        Ok(Box::new(Share(if first { 3.0 } else { 1.0 })))
+    }
+
+    fn record(&self, _: Used) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_a_threefold_share_is_served_three_times_as_much() {
+    let gateway = Gateway::with_meter(Options::default(), Some(Arc::new(Favour)));
+    let mut hand = Hand::attach_with(&gateway, 0, chats(&["m"])).await;
+    let texts = |name: &str| (0..30).map(|number| format!("{name} {number:02}")).collect::<Vec<_>>();
+    let _favoured = queue(&user(&gateway, 1), "m", &texts("one")).await;
+    let _other = queue(&user(&gateway, 2), "m", &texts("two")).await;
+    hand.say(Up::Credit { count: 1 }).await;
+    let mut favoured = 0;
+    for _ in 0..24 {
+        let assignment = hand.next().await;
+        favoured += usize::from(said(&assignment).starts_with("one"));
+        finish(&hand, assignment.id).await;
+    }
+    assert!((17..=19).contains(&favoured), "{favoured} of 24");
+}

@@ -141,7 +141,7 @@ async fn publish(store: &Store, institution: InstitutionId, course: CourseId) ->
                         links: links.iter().map(link).collect(),
                         terms: terms.iter().map(|term| (*term).to_owned()).collect(),
                     };
-                    sql::document::set_notes(tx, &row, &notes).await?;
+                    sql::document::set_facts(tx, &row, &notes, serde_json::Map::new()).await?;
                     lessons.push(NewLesson {
                         title: path.trim_end_matches(".md").into(),
                         kind: "DOCUMENT".into(),

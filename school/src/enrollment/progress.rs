@@ -69,6 +69,33 @@ async fn position(tx: &mut Tx, enrollment: &Enrollment, report: &Report) -> stor
     Ok(part.min(1.0))
 }
 
+/// A report that adds less than this to a lesson waits for the next.
+const LEAST_ADDED: f64 = 0.01;
+
+/// As [`apply`], where the report adds to what is known of the lesson; one that does not changes nothing.
+pub(crate) async fn raise(
+    tx: &mut Tx,
+    actor: &Actor,
+    enrollment: Enrollment,
+    course: &Course,
+    report: &Report,
+) -> store::Result<()> {
+    let reached = position(tx, &enrollment, report).await?;
+    let seen = sql::enrollment::seen(tx, enrollment.institution_id, enrollment.id).await?;
+    let before = seen.iter().find(|one| one.lesson_id == report.lesson_id);
+    let adds = match before {
+        Some(before) if before.completed => false,
+        Some(before) => {
+            reached >= before.position + LEAST_ADDED || (reached >= SEEN_FROM && reached >= before.position)
+        }
+        None => true,
+    };
+    if adds {
+        apply(tx, actor, enrollment, course, report).await?;
+    }
+    Ok(())
+}
+
 /// Records the report and raises the progress of the enrolment by what it adds.
 pub(crate) async fn apply(
     tx: &mut Tx,

@@ -2,7 +2,7 @@
 
 use domain::course::{Course, Lesson};
 use domain::scorm::{Edition, Facts, Navigation};
-use domain::{Error, ErrorKind, LessonId, SourceId};
+use domain::{Error, ErrorKind, LessonId, SourceId, VersionId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Tx;
@@ -19,6 +19,10 @@ pub struct Launching {
     pub title: String,
     /// Which standard.
     pub edition: Edition,
+    /// The published version of the package.
+    pub version_id: VersionId,
+    /// Whether its files are kept; a package of an older import has to be imported again to be played.
+    pub playable: bool,
     /// The item that is opened.
     pub item: String,
     /// Where it starts, as a path within the archive.
@@ -89,6 +93,8 @@ pub(super) async fn plan(tx: &mut Tx, course: &Course, lesson: &Lesson, hidden: 
     let launching = Launching {
         title: launched.title,
         edition: Edition::of_schema(&version),
+        version_id: launched.version_id,
+        playable: sql::package_file::count(tx, institution, launched.version_id).await? > 0,
         item,
         path,
         parameters: text(&launched.extra, "parameters"),

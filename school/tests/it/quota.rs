@@ -302,3 +302,18 @@ async fn a_check_of_three_limits_for_a_thousand_users_takes_microseconds() {
     assert!(took[49_500] < Duration::from_micros(200));
     fresh.close().await;
 }
+
+store::both_databases!(shares_of_every_scope_multiply_and_limit_nothing, |store| async move {
+    let counted = Counted::new(store).await;
+    let share = |share| Limits { share: Some(share), ..Limits::default() };
+    let (home, user) = (counted.small.home, counted.small.user("ada").await.id);
+    counted.limit(QuotaScope::Institution, "", share(50)).await;
+    counted.limit(QuotaScope::User, DEFAULT_ID, share(300)).await;
+    let quotas = counted.quotas();
+    let reserved = quotas.reserve(&counted.payer(user), 1_000_000).await.unwrap();
+    assert!((reserved.share() - 1.5).abs() < 1e-9, "{}", reserved.share());
+    reserved.settle(1_000_000);
+    let school = &counted.small.school;
+    let refused = school.quota().set(&counted.small.operator, home, QuotaScope::User, DEFAULT_ID, share(0)).await;
+    assert!(refused.is_err(), "nobody is served nothing for ever");
+});

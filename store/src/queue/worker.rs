@@ -137,7 +137,7 @@ impl Worker {
             let (id, token, failed) = (lease.id, lease.token.clone(), failed.clone());
             let work = self.store.write(move |tx| Box::pin(async move { job::fail(tx, id, &token, &failed).await }));
             match work.await {
-                Err(Error::Unavailable(_)) if tries < 5 && !self.abort.is_cancelled() => {
+                Err(Error::Unavailable(_) | Error::Full(_)) if tries < 5 && !self.abort.is_cancelled() => {
                     tries += 1;
                     tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(tries)).await;
                 }

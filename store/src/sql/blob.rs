@@ -11,8 +11,12 @@ use crate::error::Result;
 use crate::sql::job::micros;
 
 /// Every column that names a blob by its hash: what keeps it from being collected.
-pub(crate) const REFERENCES: &[(&str, &str)] =
-    &[("documents", "blob_sha256"), ("document_blobs", "blob_sha256"), ("rendition_files", "blob_sha256")];
+pub(crate) const REFERENCES: &[(&str, &str)] = &[
+    ("documents", "blob_sha256"),
+    ("document_blobs", "blob_sha256"),
+    ("rendition_files", "blob_sha256"),
+    ("package_files", "blob_sha256"),
+];
 
 /// Notes a stored blob, and yields the one that holds this content: an older one stays and is made young again.
 ///
@@ -51,6 +55,15 @@ pub async fn relocate(tx: &mut Tx, institution: InstitutionId, blob: &BlobRef) -
 pub async fn get(tx: &mut Tx, institution: InstitutionId, sha256: &str) -> Result<Option<BlobRef>> {
     let sql = "SELECT sha256, storage_key, size, media_type FROM blobs WHERE institution_id = $1 AND sha256 = $2";
     tx.row(sql, args![institution, sha256]).await?.as_ref().map(read).transpose()
+}
+
+/// Bytes that the institution stores.
+///
+/// # Errors
+/// The database refuses.
+pub async fn stored(tx: &mut Tx, institution: InstitutionId) -> Result<i64> {
+    let sql = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) AS stored FROM blobs WHERE institution_id = $1";
+    tx.row(sql, args![institution]).await?.map_or(Ok(0), |row| row.int("stored"))
 }
 
 /// Keys of every blob of the institution.

@@ -235,6 +235,15 @@ pub async fn in_course(tx: &mut Tx, scope: &Scope) -> Result<Vec<StoredChunk>> {
     Ok(chunks)
 }
 
+/// The chunks of a document, built or published, in reading order.
+///
+/// # Errors
+/// The database refuses, or a row is damaged.
+pub async fn of_document(tx: &mut Tx, institution: InstitutionId, document: DocumentId) -> Result<Vec<StoredChunk>> {
+    let sql = format!("{SELECT} WHERE c.institution_id = $1 AND c.document_id = $2 AND $3 ORDER BY c.position");
+    tx.rows(&sql, args![institution, document, true]).await?.iter().map(stored).collect()
+}
+
 /// Up to `limit` chunks of a version, built or published, that have no vector of `model`, in reading order.
 ///
 /// # Errors
@@ -252,16 +261,6 @@ pub async fn without_vector(
          ORDER BY c.position LIMIT $5"
     );
     tx.rows(&sql, args![institution, version, true, model, limit]).await?.iter().map(stored).collect()
-}
-
-/// The passages of a document of the institution, in order.
-///
-/// # Errors
-/// The database refuses, or a row is damaged.
-pub async fn of_document(tx: &mut Tx, institution: InstitutionId, document: DocumentId) -> Result<Vec<Chunk>> {
-    let sql = format!("{SELECT} WHERE c.institution_id = $1 AND c.document_id = $2 ORDER BY c.position");
-    let rows = tx.rows(&sql, args![institution, document, true]).await?;
-    rows.iter().map(|row| stored(row).map(|stored| stored.chunk)).collect()
 }
 
 /// How many chunks a version has.

@@ -3,7 +3,7 @@
 use domain::document::{DocumentKind, Notes, Warning};
 use domain::ingestion::Failure;
 use domain::{CourseId, DocumentId, InstitutionId, VersionId};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::db::{Row, Tx, args, json};
 use crate::error::{Error, Result};
@@ -165,17 +165,22 @@ pub async fn set_chunked(
     found(changed, id)
 }
 
-/// Keeps what its author points at and stresses beside what the document's kind needs.
+/// Keeps what its author points at and stresses, and what reading found, beside what the document's kind needs.
 ///
 /// # Errors
 /// Not found when it is not the institution's.
-pub async fn set_notes(tx: &mut Tx, document: &Document, notes: &Notes) -> Result<()> {
-    if *notes == Notes::default() {
+pub async fn set_facts(tx: &mut Tx, document: &Document, notes: &Notes, facts: Map<String, Value>) -> Result<()> {
+    if *notes == Notes::default() && facts.is_empty() {
         return Ok(());
     }
     let mut extra = document.extra.clone();
-    extra["notes"] = serde_json::to_value(notes)
-        .map_err(|error| Error::Damaged { column: "extra".into(), reason: error.to_string() })?;
+    if *notes != Notes::default() {
+        extra["notes"] = serde_json::to_value(notes)
+            .map_err(|error| Error::Damaged { column: "extra".into(), reason: error.to_string() })?;
+    }
+    if let Some(extra) = extra.as_object_mut() {
+        extra.extend(facts);
+    }
     let changed = tx
         .exec(
             "UPDATE documents SET extra = $3 WHERE institution_id = $1 AND id = $2",

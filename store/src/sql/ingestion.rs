@@ -5,6 +5,8 @@ use domain::ingestion::{Failure, Outcome, Report, Stage, StageReport};
 use domain::{CourseId, IngestionId, InstitutionId, Micros, SourceId, UserId, VersionId};
 use serde_json::{Value, json};
 
+pub mod control;
+
 use super::event::{self, NewEvent};
 use crate::db::{Row, Tx, args};
 use crate::error::{Error, Result};
@@ -44,6 +46,16 @@ pub struct Ingestion {
     pub chunks: i64,
     /// Why not everything was read.
     pub error: Option<Failure>,
+    /// Why a run that is not over does not go on.
+    pub held: Option<Failure>,
+    /// When its stage began, or went on.
+    pub stage_at: Micros,
+    /// Units that were done then.
+    pub stage_from: i64,
+    /// Documents that the source held.
+    pub documents: i64,
+    /// Their bytes, with recordings.
+    pub bytes: i64,
     /// What a reader should know; content was kept.
     pub warnings: Vec<Warning>,
     /// Stages that are done, with their times.
@@ -65,6 +77,17 @@ impl Ingestion {
             .find(|outcome| outcome.as_str() == self.state)
     }
 
+    /// The state as people know it: also `paused` and `cancelled`.
+    #[must_use]
+    pub fn shown_state(&self) -> &str {
+        let cancelled = self.error.as_ref().is_some_and(|error| error.code == domain::ingestion::failure::CANCELLED);
+        match self.state.as_str() {
+            "running" if self.held.is_some() => "paused",
+            "failed" | "partial" if cancelled => "cancelled",
+            other => other,
+        }
+    }
+
     /// The report of an ended run; `None` while it runs.
     #[must_use]
     pub fn report(&self) -> Option<Report> {
@@ -83,7 +106,7 @@ impl Ingestion {
 }
 
 const SELECT: &str = "SELECT i.id, i.institution_id, i.course_id, c.slug, i.source_id, i.version_id, i.request, i.state, i.stage,
-    i.done, i.total, i.embedded, i.modules, i.lessons, i.chunks, i.error, i.warnings, i.stages, i.started_by, i.created_at,
+    i.done, i.total, i.embedded, i.modules, i.lessons, i.chunks, i.error, i.held, i.stage_at, i.stage_from, i.documents, i.bytes, i.warnings, i.stages, i.started_by, i.created_at,
     i.updated_at
   FROM ingestions i JOIN courses c ON c.id = i.course_id";
 /// Most runs that a list shows.
@@ -106,8 +129,8 @@ pub async fn create(
     let made = tx
         .exec(
             "INSERT INTO ingestions (id, institution_id, course_id, source_id, version_id, request, state, stage, done, total,
-               embedded, error, warnings, stages, started_by, created_at, updated_at)
-             SELECT $4, s.institution_id, s.course_id, s.id, NULL, $5, 'running', $6, 0, 0, 0, NULL, '[]', '[]', $7, $8, $8
+               embedded, error, warnings, stages, started_by, stage_at, created_at, updated_at)
+             SELECT $4, s.institution_id, s.course_id, s.id, NULL, $5, 'running', $6, 0, 0, 0, NULL, '[]', '[]', $7, $8, $8, $8
              FROM sources s WHERE s.institution_id = $1 AND s.course_id = $2 AND s.id = $3",
             args![institution, course, source, id, request, Stage::Fetch.as_str(), started_by, now],
         )
@@ -145,6 +168,17 @@ pub async fn list(tx: &mut Tx, institution: InstitutionId, course: CourseId) -> 
         "{SELECT} WHERE i.institution_id = $1 AND i.course_id = $2 ORDER BY i.created_at DESC, i.id DESC LIMIT $3"
     );
     tx.rows(&sql, args![institution, course, LISTED]).await?.iter().map(ingestion).collect()
+}
+
+/// The newest run of a source.
+///
+/// # Errors
+/// The database refuses, or the row is damaged.
+pub async fn latest(tx: &mut Tx, institution: InstitutionId, source: SourceId) -> Result<Option<Ingestion>> {
+    let sql = format!(
+        "{SELECT} WHERE i.institution_id = $1 AND i.source_id = $2 ORDER BY i.created_at DESC, i.id DESC LIMIT 1"
+    );
+    tx.row(&sql, args![institution, source]).await?.as_ref().map(ingestion).transpose()
 }
 
 /// The running runs of a source, oldest first.
@@ -189,7 +223,9 @@ pub async fn progress(
     let now = tx.now().await?;
     let changed = tx
         .exec(
-            "UPDATE ingestions SET stage = $3, done = $4, total = $5, updated_at = $6
+            "UPDATE ingestions SET stage_at = CASE WHEN stage = $3 THEN stage_at ELSE $6 END,
+               stage_from = CASE WHEN stage = $3 THEN stage_from ELSE $4 END,
+               stage = $3, done = $4, total = $5, updated_at = $6
              WHERE institution_id = $1 AND id = $2 AND state = 'running'",
             args![institution, id, stage.as_str(), done, total, now],
         )
@@ -288,12 +324,15 @@ pub async fn finish(
     let error = failure.map(crate::db::json).transpose()?;
     let ended = tx
         .exec(
-            "UPDATE ingestions SET state = $3, error = $4, updated_at = $5,
+            "UPDATE ingestions SET state = $3, error = $4, held = NULL, updated_at = $5,
                chunks = (SELECT COUNT(*) FROM chunks k WHERE k.version_id = ingestions.version_id),
                modules = (SELECT COUNT(*) FROM modules m JOIN sources s ON s.id = m.source_id
-                 WHERE m.source_id = ingestions.source_id AND s.current_version_id = ingestions.version_id),
+                 WHERE m.source_id = ingestions.source_id AND s.current_version_id = ingestions.version_id
+                   AND (EXISTS (SELECT 1 FROM lessons o WHERE o.module_id = m.id AND o.gone_at IS NULL)
+                   OR NOT EXISTS (SELECT 1 FROM lessons o WHERE o.module_id = m.id))),
                lessons = (SELECT COUNT(*) FROM lessons l JOIN modules m ON m.id = l.module_id JOIN sources s ON s.id = m.source_id
-                 WHERE m.source_id = ingestions.source_id AND s.current_version_id = ingestions.version_id)
+                 WHERE m.source_id = ingestions.source_id AND s.current_version_id = ingestions.version_id
+                   AND l.gone_at IS NULL)
              WHERE institution_id = $1 AND id = $2 AND state = 'running'",
             args![institution, id, outcome.as_str(), error, now],
         )
@@ -359,6 +398,15 @@ fn ingestion(row: &Row) -> Result<Ingestion> {
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|error| Error::Damaged { column: "error".into(), reason: error.to_string() })?,
+        held: row
+            .text_opt("held")?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|error| Error::Damaged { column: "held".into(), reason: error.to_string() })?,
+        stage_at: row.int("stage_at")?,
+        stage_from: row.int("stage_from")?,
+        documents: row.int("documents")?,
+        bytes: row.int("bytes")?,
         warnings: row.json("warnings")?,
         stages: row.json("stages")?,
         started_by: row.id_opt("started_by")?,

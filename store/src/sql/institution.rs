@@ -3,7 +3,7 @@
 use domain::institution::Institution;
 use domain::{
     ApiKeyId, AppealId, AssessmentId, AttemptId, CourseId, EnrollmentId, IngestionId, InstitutionId, LessonId,
-    ModelRequestId, QuestionId, ScormAttemptId, SubmissionId, UserId,
+    ModelRequestId, QuestionId, ScormAttemptId, SourceId, SubmissionId, UserId,
 };
 
 use crate::db::{Row, Tx, args};
@@ -74,6 +74,41 @@ pub async fn update(tx: &mut Tx, institution: &Institution) -> Result<()> {
     Ok(())
 }
 
+/// What an institution may store and run at once; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IngestLimits {
+    /// Bytes of documents, recordings and what is made of them.
+    pub stored_bytes: Option<i64>,
+    /// Runs of the pipeline that work at the same time; others wait their turn.
+    pub runs: Option<i64>,
+}
+
+/// The limits of an institution.
+///
+/// # Errors
+/// The database refuses.
+pub async fn ingest_limits(tx: &mut Tx, id: InstitutionId) -> Result<IngestLimits> {
+    let row = tx.row("SELECT ingest_bytes, ingest_runs FROM institutions WHERE id = $1", args![id]).await?;
+    row.map_or_else(
+        || Ok(IngestLimits::default()),
+        |row| Ok(IngestLimits { stored_bytes: row.int_opt("ingest_bytes")?, runs: row.int_opt("ingest_runs")? }),
+    )
+}
+
+/// Sets the limits of an institution.
+///
+/// # Errors
+/// The database refuses.
+pub async fn set_ingest_limits(tx: &mut Tx, id: InstitutionId, limits: &IngestLimits) -> Result<()> {
+    tx.exec(
+        "UPDATE institutions SET ingest_bytes = $2, ingest_runs = $3 WHERE id = $1",
+        args![id, limits.stored_bytes, limits.runs],
+    )
+    .await?;
+    Ok(())
+}
+
 /// A row that belongs to an institution, named by its id alone.
 ///
 /// An address such as `/courses/{id}` carries no institution. The owner is found here first, and every
@@ -90,6 +125,8 @@ pub enum Owned {
     Enrollment(EnrollmentId),
     /// A run of the ingestion pipeline.
     Ingestion(IngestionId),
+    /// A source of a course.
+    Source(SourceId),
     /// A question.
     Question(QuestionId),
     /// A quiz.
@@ -116,6 +153,7 @@ pub async fn of(tx: &mut Tx, owned: Owned) -> Result<Option<InstitutionId>> {
     let (sql, id) = match owned {
         Owned::Course(id) => ("SELECT institution_id FROM courses WHERE id = $1", id.to_string()),
         Owned::User(id) => ("SELECT institution_id FROM users WHERE id = $1", id.to_string()),
+        Owned::Source(id) => ("SELECT institution_id FROM sources WHERE id = $1", id.to_string()),
         Owned::Lesson(id) => ("SELECT institution_id FROM lessons WHERE id = $1", id.to_string()),
         Owned::Enrollment(id) => ("SELECT institution_id FROM enrollments WHERE id = $1", id.to_string()),
         Owned::Ingestion(id) => ("SELECT institution_id FROM ingestions WHERE id = $1", id.to_string()),

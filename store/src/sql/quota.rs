@@ -26,6 +26,7 @@ fn read(row: &Row) -> Result<Quota> {
             tokens_minute: limit("tokens_minute")?,
             tokens_day: limit("tokens_day")?,
             concurrent: limit("concurrent")?,
+            share: limit("share")?,
         },
         changed_at: row.int("changed_at")?,
     })
@@ -36,7 +37,7 @@ fn read(row: &Row) -> Result<Quota> {
 /// # Errors
 /// The database refuses.
 pub async fn list(tx: &mut Tx, institution: InstitutionId) -> Result<Vec<Quota>> {
-    let sql = "SELECT scope, scope_id, requests_minute, requests_day, tokens_minute, tokens_day, concurrent, changed_at
+    let sql = "SELECT scope, scope_id, requests_minute, requests_day, tokens_minute, tokens_day, concurrent, share, changed_at
                FROM model_quotas WHERE institution_id = $1 ORDER BY scope, scope_id";
     tx.rows(sql, args![institution]).await?.iter().map(read).collect()
 }
@@ -60,10 +61,10 @@ pub async fn set(
     }
     let sql = format!(
         "INSERT INTO model_quotas (institution_id, scope, scope_id, requests_minute, requests_day, tokens_minute, tokens_day,
-           concurrent, changed_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, {})
+           concurrent, share, changed_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {})
          ON CONFLICT (institution_id, scope, scope_id) DO UPDATE SET requests_minute = EXCLUDED.requests_minute,
            requests_day = EXCLUDED.requests_day, tokens_minute = EXCLUDED.tokens_minute,
-           tokens_day = EXCLUDED.tokens_day, concurrent = EXCLUDED.concurrent, changed_by = EXCLUDED.changed_by,
+           tokens_day = EXCLUDED.tokens_day, concurrent = EXCLUDED.concurrent, share = EXCLUDED.share, changed_by = EXCLUDED.changed_by,
            changed_at = EXCLUDED.changed_at",
         tx.clock()
     );
@@ -76,6 +77,7 @@ pub async fn set(
         limits.tokens_minute.map(count),
         limits.tokens_day.map(count),
         limits.concurrent.map(count),
+        limits.share.map(count),
         by,
     ];
     tx.exec(&sql, values).await?;

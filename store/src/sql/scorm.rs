@@ -137,6 +137,16 @@ pub async fn get(tx: &mut Tx, institution: InstitutionId, id: ScormAttemptId) ->
     tx.row(&sql, args![institution, id]).await?.as_ref().map(read).transpose()
 }
 
+/// Whose attempt it is and its last session, without the data model.
+///
+/// # Errors
+/// The database refuses.
+pub async fn session(tx: &mut Tx, institution: InstitutionId, id: ScormAttemptId) -> Result<Option<(UserId, i64)>> {
+    let sql = "SELECT user_id, revision FROM scorm_attempts WHERE institution_id = $1 AND id = $2";
+    let row = tx.row(sql, args![institution, id]).await?;
+    row.map(|row| Ok((row.id("user_id")?, row.int("revision")?))).transpose()
+}
+
 /// The last attempt of a user at an item.
 ///
 /// # Errors

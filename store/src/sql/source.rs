@@ -6,6 +6,8 @@ use domain::{CourseId, InstitutionId, Micros, SourceId, VersionId};
 use crate::db::{Row, Tx, args};
 use crate::error::{Error, Result};
 
+pub mod keep;
+
 /// A source of a course.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -23,14 +25,25 @@ pub struct Source {
     pub title: String,
     /// The published version.
     pub current_version_id: Option<VersionId>,
+    /// When it is fetched again, as five fields of cron in UTC.
+    pub cron: Option<String>,
+    /// The next scheduled run.
+    pub next_at: Option<Micros>,
+    /// Scheduled runs in a row that failed.
+    pub failures: i64,
+    /// What a person should know of the last scheduled turn.
+    pub schedule_note: Option<String>,
+    /// When it was removed; nothing of its content is left.
+    pub removed_at: Option<Micros>,
     /// When it was first asked for.
     pub created_at: Micros,
 }
 
 const SELECT: &str =
-    "SELECT id, institution_id, course_id, kind, origin, title, current_version_id, created_at FROM sources";
+    "SELECT id, institution_id, course_id, kind, origin, title, current_version_id, cron, next_at, failures, schedule_note,
+  removed_at, created_at FROM sources";
 
-/// The course's source of that kind and origin, made when it is not there.
+/// The course's source of that kind and origin, made when it is not there; a removed one is there again.
 ///
 /// # Errors
 /// Not found when the course is not the institution's.
@@ -48,7 +61,7 @@ pub async fn find_or_create(
     tx.exec(
         "INSERT INTO sources (id, institution_id, course_id, kind, origin, title, current_version_id, created_at)
          SELECT $3, c.institution_id, c.id, $4, $5, $6, NULL, $7 FROM courses c WHERE c.institution_id = $1 AND c.id = $2
-         ON CONFLICT (institution_id, course_id, kind, origin) DO UPDATE SET origin = excluded.origin",
+         ON CONFLICT (institution_id, course_id, kind, origin) DO UPDATE SET origin = excluded.origin, removed_at = NULL",
         args![institution, course, SourceId::fresh(), kind.as_str(), origin, title, now],
     )
     .await?;
@@ -73,13 +86,15 @@ pub async fn get(tx: &mut Tx, institution: InstitutionId, id: SourceId) -> Resul
         .transpose()
 }
 
-/// The sources of a course, in the order in which they came.
+/// The sources of a course that were not removed, in the order in which they came.
 ///
 /// # Errors
 /// The database refuses, or a row is damaged.
 pub async fn list(tx: &mut Tx, institution: InstitutionId, course: CourseId) -> Result<Vec<Source>> {
     tx.rows(
-        &format!("{SELECT} WHERE institution_id = $1 AND course_id = $2 ORDER BY created_at, id"),
+        &format!(
+            "{SELECT} WHERE institution_id = $1 AND course_id = $2 AND removed_at IS NULL ORDER BY created_at, id"
+        ),
         args![institution, course],
     )
     .await?
@@ -99,6 +114,11 @@ fn source(row: &Row) -> Result<Source> {
         origin: row.text("origin")?,
         title: row.text("title")?,
         current_version_id: row.id_opt("current_version_id")?,
+        cron: row.text_opt("cron")?,
+        next_at: row.int_opt("next_at")?,
+        failures: row.int("failures")?,
+        schedule_note: row.text_opt("schedule_note")?,
+        removed_at: row.int_opt("removed_at")?,
         created_at: row.int("created_at")?,
     })
 }

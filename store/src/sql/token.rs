@@ -92,6 +92,16 @@ pub async fn spend(tx: &mut Tx, institution: InstitutionId, id: TokenId, now: Mi
     Ok(tx.exec(sql, args![institution, id, now]).await? > 0)
 }
 
+/// Whether a login goes on: a token of its family holds.
+///
+/// # Errors
+/// The database refuses.
+pub async fn family_lives(tx: &mut Tx, institution: InstitutionId, family: &str, now: Micros) -> Result<bool> {
+    let sql = "SELECT 1 AS one FROM tokens \
+               WHERE institution_id = $1 AND family = $2 AND revoked_at IS NULL AND expires_at > $3 LIMIT 1";
+    Ok(tx.row(sql, args![institution, family, now]).await?.is_some())
+}
+
 /// Ends every token of a family; yields how many lived.
 ///
 /// # Errors

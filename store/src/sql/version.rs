@@ -161,6 +161,7 @@ pub async fn publish(
     )
     .await?;
     let lessons = tree::put_up(tx, institution, course, source, version, modules, &tree).await?;
+    tree::mark_gone(tx, institution, course, source, &tree).await?;
     let (ingestion, user) = run_of(tx, institution, version).await?;
     let mut published =
         NewEvent::new("content.text_published", institution, source).course(course).user(user).payload(json!({
@@ -231,11 +232,43 @@ pub async fn fail(tx: &mut Tx, institution: InstitutionId, version: VersionId) -
     Ok(())
 }
 
+/// Takes every version of a source with its tree out of its course; lessons of other modules that show its
+/// documents show nothing then. The source itself stays, without a current version.
+///
+/// # Errors
+/// The database refuses.
+pub async fn remove_all(tx: &mut Tx, institution: InstitutionId, course: CourseId, source: SourceId) -> Result<()> {
+    tree::take_down(tx, institution, course, source, None, VersionId::fresh()).await?;
+    tx.exec(
+        "UPDATE lessons SET document_id = NULL WHERE institution_id = $1 AND document_id IN (
+           SELECT d.id FROM documents d JOIN source_versions v ON v.id = d.version_id
+           WHERE d.institution_id = $1 AND v.source_id = $2)",
+        args![institution, source],
+    )
+    .await?;
+    tx.exec(
+        "UPDATE sources SET current_version_id = NULL WHERE institution_id = $1 AND id = $2",
+        args![institution, source],
+    )
+    .await?;
+    let versions = tx
+        .rows("SELECT id FROM source_versions WHERE institution_id = $1 AND source_id = $2", args![institution, source])
+        .await?;
+    for row in versions {
+        let version: VersionId = row.id("id")?;
+        clear(tx, institution, version).await?;
+        tx.exec("DELETE FROM source_versions WHERE institution_id = $1 AND id = $2", args![institution, version])
+            .await?;
+    }
+    Ok(())
+}
+
 /// Deletes what a version consists of.
 async fn clear(tx: &mut Tx, institution: InstitutionId, version: VersionId) -> Result<()> {
     for sql in [
         "DELETE FROM document_blobs WHERE institution_id = $1
            AND document_id IN (SELECT id FROM documents WHERE institution_id = $1 AND version_id = $2)",
+        "DELETE FROM package_files WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM embeddings WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM chunks WHERE institution_id = $1 AND version_id = $2",
         "DELETE FROM documents WHERE institution_id = $1 AND version_id = $2",

@@ -3,6 +3,7 @@ import { CataloguePage } from "../features/catalogue/catalogue-page";
 import { GradingPage } from "../features/grading/grading-page";
 import { IngestionPage } from "../features/ingestion/ingestion-page";
 import { SourcePage } from "../features/lesson/source-page";
+import { PackagePage } from "../features/package/package-page";
 import { AttemptPage } from "../features/quiz/attempt-page";
 import { QuizPage } from "../features/quiz/quiz-page";
 import { BankPage } from "../features/review/bank-page";
@@ -13,6 +14,7 @@ import { SubmissionsPage } from "../features/submission/submissions-page";
 import { Classroom } from "./classroom";
 import { Course } from "./course";
 import { NotHere, Shell } from "./shell";
+import { Transcript } from "./transcript";
 
 export const router = createBrowserRouter(
   [
@@ -33,6 +35,8 @@ export const router = createBrowserRouter(
         { path: "/reviews", element: <ReviewsPage /> },
         { path: "/courses/:course/ingestions", element: <IngestionPage /> },
         { path: "/courses/:course/lessons/:lesson", element: <Classroom /> },
+        { path: "/courses/:course/lessons/:lesson/package", element: <PackagePage /> },
+        { path: "/courses/:course/lessons/:lesson/transcript", element: <Transcript /> },
         { path: "*", element: <NotHere /> },
       ],
     },

@@ -6,8 +6,9 @@ const KEPT = "lyceum.keys";
 /** Whether a key pressed there belongs to what is being typed or chosen. */
 export function typing(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  // A radio button knows arrows and the space bar; letters and digits are free.
-  if (target instanceof HTMLInputElement && target.type === "radio") return false;
+  // A box to tick knows arrows and the space bar; letters and digits are free. A closed dialog keeps the focus on its
+  // own until the next frame, so a key pressed right after it would be lost otherwise.
+  if (target instanceof HTMLInputElement && ["radio", "checkbox"].includes(target.type)) return false;
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
 

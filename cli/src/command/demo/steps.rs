@@ -259,6 +259,7 @@ async fn ingest(
         captions: captions.map(Into::into),
         local: true,
         rights: false,
+        crawl: Default::default(),
     };
     run_one(node, &home.operator, request, out).await
 }

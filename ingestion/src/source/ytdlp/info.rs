@@ -1,11 +1,11 @@
 //! The metadata that `yt-dlp -J` prints: what is kept of it, and which captions are the best.
 
+use domain::caption::webvtt::Chapter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::parse::squeeze;
-use crate::parse::webvtt::Chapter;
 
 /// What is kept of a recording's metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use domain::caption::{Cue, webvtt};
 use domain::document::{DocumentKind, Warning};
 use domain::ingestion::{Failure, failure};
 use serde_json::{Value, json};
@@ -9,8 +10,7 @@ use url::Url;
 
 use super::info::{Choice, Meta, choose};
 use super::{COMMON, Program, SMALL_FOLDER, folder, on_path, said};
-use crate::parse::captions::Cue;
-use crate::parse::{captions, json3, warning, webvtt};
+use crate::parse::{captions, json3, warning};
 use crate::source::{Bytes, FetchedDocument, Media, blocking, cannot_open, file_sha256, sha256};
 
 /// Largest caption file.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use domain::ingestion::SourceKind;
+use domain::ingestion::{Crawl, SourceKind};
 use ingestion::source::{Place, github_address, of};
 
 use super::{Victim, fetch, soon, told};
@@ -110,7 +110,8 @@ async fn names_that_are_options_or_addresses_elsewhere_are_refused() {
     ]);
     for address in &addresses {
         let scratch = tempfile::tempdir().unwrap();
-        let place = Place { origin: address.clone(), name: None, captions: None, local: true, rights: false };
+        let crawl = Crawl::default();
+        let place = Place { origin: address.clone(), name: None, captions: None, local: true, rights: false, crawl };
         let began = Instant::now();
         let failure = of(SourceKind::Git).unwrap().fetch(&place, &sandbox(), scratch.path()).await.unwrap_err();
         assert!(["GIT_FAILED", "NOT_FOUND"].contains(&failure.code.as_str()), "{address}: {} {failure}", failure.code);

@@ -141,7 +141,14 @@ impl StandIn {
     }
 
     pub(super) async fn fetch_with(&self, kind: SourceKind, origin: &str, rights: bool) -> Result<Fetched, Failure> {
-        let place = Place { origin: origin.into(), name: None, captions: None, local: false, rights };
+        let place = Place {
+            origin: origin.into(),
+            name: None,
+            captions: None,
+            local: false,
+            rights,
+            crawl: Default::default(),
+        };
         let scratch = tempfile::tempdir_in(self.path()).unwrap().keep();
         of(kind).unwrap().fetch_with(&place, &sandbox(), &scratch, &self.outside).await
     }

@@ -131,6 +131,25 @@ pub async fn cancel(tx: &mut Tx, institution: InstitutionId, kind: &str, idem_ke
     Ok(tx.exec(&sql, args![institution, kind, idem_key]).await? > 0)
 }
 
+/// Makes the job of a key ready again with fresh counts where it gave up or was called off; what it carries stays.
+/// False when there is none such.
+///
+/// # Errors
+/// The database refuses.
+pub async fn revive(tx: &mut Tx, institution: InstitutionId, kind: &str, idem_key: &str) -> Result<bool> {
+    let clock = tx.clock();
+    let sql = format!(
+        "UPDATE jobs SET state = 'ready', attempts = 0, crashes = 0, deadline = NULL, last_error = NULL, run_at = {clock},
+           updated_at = {clock}
+         WHERE institution_id = $1 AND kind = $2 AND idem_key = $3 AND state IN ('dead', 'cancelled')"
+    );
+    let revived = tx.exec(&sql, args![institution, kind, idem_key]).await? > 0;
+    if revived {
+        tx.wake_workers();
+    }
+    Ok(revived)
+}
+
 /// Deletes jobs that ended well before `before` (microseconds); their keys may then be used again.
 ///
 /// # Errors

@@ -117,6 +117,13 @@ pub(super) fn checks(sqlite: bool) -> Vec<Check> {
         ),
         Check::new(
             "I9",
+            "SELECT f.institution_id, 'version ' || f.version_id AS subject,
+               'has no blob for its file ' || f.path AS message
+             FROM package_files f WHERE NOT EXISTS (
+               SELECT 1 FROM blobs b WHERE b.institution_id = f.institution_id AND b.sha256 = f.blob_sha256)",
+        ),
+        Check::new(
+            "I9",
             "SELECT MIN(b.institution_id) AS institution_id, 'blob ' || b.storage_key AS subject,
                'is named by ' || CAST(COUNT(*) AS TEXT) || ' rows' AS message
              FROM blobs b GROUP BY b.storage_key HAVING COUNT(*) > 1",

@@ -49,6 +49,10 @@ pub(crate) const OWNED: &[(&str, &str)] = &[
     ("document_blobs", "document_id"),
     ("renditions", "recording_sha256"),
     ("rendition_files", "name"),
+    ("package_files", "path"),
+    ("playback_positions", "lesson_id"),
+    ("transcript_edits", "path"),
+    ("course_media", "course_id"),
 ];
 
 /// A column that names a row of another table, and that row's key. Who acted is not here: a global
@@ -119,6 +123,10 @@ const PARENTS: &[(&str, &str, &str, &str)] = &[
     ("scorm_attempts", "user_id", "users", "id"),
     ("scorm_commits", "attempt_id", "scorm_attempts", "id"),
     ("document_blobs", "document_id", "documents", "id"),
+    ("package_files", "version_id", "source_versions", "id"),
+    ("playback_positions", "user_id", "users", "id"),
+    ("transcript_edits", "source_id", "sources", "id"),
+    ("course_media", "course_id", "courses", "id"),
 ];
 
 pub(super) fn checks() -> Vec<Check> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::{CourseId, DocumentId, InstitutionId, LessonId, ModuleId, SourceId, VersionId};
+use domain::{CourseId, DocumentId, InstitutionId, LessonId, Micros, ModuleId, SourceId, VersionId};
 use uuid::Uuid;
 
 use super::super::bulk;
@@ -34,9 +34,26 @@ pub struct NewLesson {
 /// What the next tree keeps of the last one.
 pub(super) struct Before {
     hidden: HashSet<LessonId>,
+    /// Every lesson, and its module.
+    lessons: Vec<Old>,
     /// First and last position of the source's modules in the course.
     places: Option<(i64, i64)>,
 }
+
+/// A lesson of the last tree.
+struct Old {
+    id: LessonId,
+    module: ModuleId,
+    module_title: String,
+    title: String,
+    kind: String,
+    position: i64,
+    gone_at: Option<Micros>,
+    gone_reason: Option<String>,
+}
+
+/// Why a lesson is hidden whose document is no more.
+const GONE: &str = "its document is no longer in the source; if it comes back, so does the lesson";
 
 /// Removes the tree of a source. Lessons of other modules that show its documents are turned to the
 /// same paths of the version that comes.
@@ -48,20 +65,38 @@ pub(super) async fn take_down(
     superseded: Option<VersionId>,
     version: VersionId,
 ) -> Result<Before> {
-    let hidden = tx
+    let rows = tx
         .rows(
-            "SELECT l.id FROM lessons l JOIN modules m ON m.id = l.module_id
-             WHERE m.institution_id = $1 AND m.course_id = $2 AND m.source_id = $3 AND l.hidden",
+            "SELECT l.id, l.module_id, m.title AS module_title, l.title, l.kind, l.position, l.hidden, l.gone_at, l.gone_reason
+             FROM lessons l JOIN modules m ON m.id = l.module_id
+             WHERE m.institution_id = $1 AND m.course_id = $2 AND m.source_id = $3",
             args![institution, course, source],
         )
-        .await?
-        .iter()
-        .map(|row| row.id("id"))
-        .collect::<Result<_>>()?;
+        .await?;
+    let (mut hidden, mut lessons) = (HashSet::new(), Vec::with_capacity(rows.len()));
+    for row in &rows {
+        let old = Old {
+            id: row.id("id")?,
+            module: row.id("module_id")?,
+            module_title: row.text("module_title")?,
+            title: row.text("title")?,
+            kind: row.text("kind")?,
+            position: row.int("position")?,
+            gone_at: row.int_opt("gone_at")?,
+            gone_reason: row.text_opt("gone_reason")?,
+        };
+        // One that vanished and comes back is shown as it was.
+        if row.flag("hidden")? && old.gone_at.is_none() {
+            hidden.insert(old.id);
+        }
+        lessons.push(old);
+    }
     let places = tx
         .row(
             "SELECT MIN(position) AS first, MAX(position) AS last FROM modules
-             WHERE institution_id = $1 AND course_id = $2 AND source_id = $3",
+             WHERE institution_id = $1 AND course_id = $2 AND source_id = $3
+               AND (EXISTS (SELECT 1 FROM lessons l WHERE l.module_id = modules.id AND l.gone_at IS NULL)
+                 OR NOT EXISTS (SELECT 1 FROM lessons l WHERE l.module_id = modules.id))",
             args![institution, course, source],
         )
         .await?
@@ -90,7 +125,7 @@ pub(super) async fn take_down(
         )
         .await?;
     }
-    Ok(Before { hidden, places })
+    Ok(Before { hidden, lessons, places })
 }
 
 /// Writes the tree of a source where the last one stood, or at the end, and counts its lessons.
@@ -165,6 +200,61 @@ pub(super) async fn put_up(
     )
     .await?;
     Ok(lessons)
+}
+
+/// Puts back, hidden and with the reason, lessons of the last tree that the new one does not have.
+///
+/// They keep id and title, so that the record of learners still names them; they show nothing.
+pub(super) async fn mark_gone(
+    tx: &mut Tx,
+    institution: InstitutionId,
+    course: CourseId,
+    source: SourceId,
+    before: &Before,
+) -> Result<()> {
+    let rows = tx
+        .rows(
+            "SELECT l.id, l.module_id FROM lessons l JOIN modules m ON m.id = l.module_id
+             WHERE l.institution_id = $1 AND m.source_id = $2",
+            args![institution, source],
+        )
+        .await?;
+    let (mut there, mut modules) = (HashSet::new(), HashSet::new());
+    for row in &rows {
+        there.insert(row.id::<LessonId>("id")?);
+        modules.insert(row.id::<ModuleId>("module_id")?);
+    }
+    let now = tx.now().await?;
+    for old in before.lessons.iter().filter(|old| !there.contains(&old.id)) {
+        if modules.insert(old.module) {
+            tx.exec(
+                "INSERT INTO modules (id, institution_id, course_id, source_id, title, position)
+                 SELECT $1, $2, $3, $4, $5, COALESCE(MAX(position) + 1, 0) FROM modules
+                 WHERE institution_id = $2 AND course_id = $3",
+                args![old.module, institution, course, source, &old.module_title],
+            )
+            .await?;
+        }
+        tx.exec(
+            "INSERT INTO lessons (id, institution_id, course_id, module_id, document_id, title, kind, position, hidden,
+               gone_at, gone_reason)
+             VALUES ($1, $2, $3, $4, NULL, $5, $6, $7, $8, $9, $10)",
+            args![
+                old.id,
+                institution,
+                course,
+                old.module,
+                &old.title,
+                &old.kind,
+                old.position,
+                true,
+                old.gone_at.unwrap_or(now),
+                old.gone_reason.as_deref().unwrap_or(GONE)
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// The position of the source's first module; modules behind it move when the tree has grown.

@@ -414,6 +414,13 @@ fn blobs() -> Vec<Damage> {
         ),
         sql(
             "I9",
+            "a file of a package is gone",
+            "DELETE FROM blobs WHERE sha256 IN (SELECT blob_sha256 FROM package_files WHERE institution_id = '{institution}')",
+            "version",
+            "no blob for its file Start.html",
+        ),
+        sql(
+            "I9",
             "an old row nobody references",
             "INSERT INTO blobs (institution_id, sha256, storage_key, size, media_type, created_at) VALUES ('{institution}', 'f00', '{institution}/aa/old', 1, 'x', 1)",
             "blob {institution}/aa/old",

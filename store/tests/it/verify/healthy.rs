@@ -19,13 +19,15 @@ use store::sql::embedding::NewEmbedding;
 use store::sql::event::{self, NewEvent};
 use store::sql::idempotency::{self, Receipt};
 use store::sql::job::{self, Claim, Failed};
+use store::sql::package_file::PackageFile;
 use store::sql::rendition::{File, Kind};
 use store::sql::version::{NewLesson, NewModule};
-use store::sql::{audit, chunk, document, embedding, ingestion, rendition, source, version};
+use store::sql::{audit, chunk, document, embedding, ingestion, package_file, rendition, source, version};
 use store::testing::execute;
 use store::{Store, Tx};
 
 mod gateway;
+mod media;
 mod scorm;
 
 pub(super) struct Healthy {
@@ -155,12 +157,16 @@ pub(super) async fn plant(store: &Store, slug: &'static str) -> Healthy {
     for sql in grading(institution, course, user, other_user) {
         execute(store, &sql).await.unwrap();
     }
+    for sql in media::rows(institution, course, source, user) {
+        execute(store, &sql).await.unwrap();
+    }
     for sql in gateway::rows(institution, course, user) {
         execute(store, &sql).await.unwrap();
     }
     gateway::requests(store, institution, user).await;
     scorm::attempt(store, institution, course, source, other_user).await;
     recording(store, &healthy).await;
+    packaged(store, &healthy).await;
     jobs(store, institution).await;
     settle(store).await;
     healthy
@@ -191,6 +197,19 @@ async fn recording(store: &Store, school: &Healthy) {
         .write(move |tx| {
             Box::pin(async move { rendition::put(tx, institution, &spoken, Kind::Hls, &json!({}), &[file]).await })
         })
+        .await
+        .unwrap();
+}
+
+/// A file of a package.
+async fn packaged(store: &Store, school: &Healthy) {
+    let blobs = LocalBlobs::new(&store.options().data_dir);
+    let (institution, version) = (school.institution, school.version);
+    let bytes = format!("start {institution}").into_bytes();
+    let blob = store::blob::keep(store, &blobs, institution, bytes, "text/html").await.unwrap();
+    let file = PackageFile { path: "Start.html".into(), blob_sha256: blob.sha256 };
+    store
+        .write(move |tx| Box::pin(async move { package_file::insert(tx, institution, version, &[file]).await }))
         .await
         .unwrap();
 }

@@ -27,7 +27,7 @@ export function LessonReader({ course, lesson, at }: Props) {
   const source = useQuery({
     queryKey: ["source", lesson],
     queryFn: async () => (await raw(`/api/v1/content/${lesson}/source`)).text(),
-    enabled: kind === "markdown" || kind === "video" || kind === "transcript",
+    enabled: kind === "markdown",
   });
   useEffect(() => {
     document.title = `${attributes?.title ?? "Lesson"} – Lyceum`;
@@ -52,10 +52,17 @@ export function LessonReader({ course, lesson, at }: Props) {
           <Markdown text={source.data} at={at} />
         </Suspense>
       ) : null}
-      {attributes && (kind === "video" || kind === "transcript") && source.data !== undefined ? (
-        <Recording lesson={lesson} captions={source.data} shown={kind === "video"} at={at} />
+      {attributes?.video ? <Recording course={course} lesson={lesson} video={attributes.video} at={at} /> : null}
+      {attributes && kind === "scorm" ? (
+        <p className="package-open">
+          {/* A page of its own: only that one may frame the origin of packages. */}
+          <Link className="button main" to={`/courses/${course}/lessons/${lesson}/package`} reloadDocument>
+            Open the package
+          </Link>{" "}
+          <span className="quiet">It keeps your place and tells your score. Below is what its pages say.</span>
+        </p>
       ) : null}
-      {attributes && !["markdown", "video", "transcript"].includes(kind ?? "") ? (
+      {attributes && kind !== "markdown" && !attributes.video ? (
         <Passages passages={attributes.passages} kind={kind} lesson={lesson} at={at} />
       ) : null}
     </article>

@@ -1,83 +1,77 @@
-/** A recording with captions and its transcript; a click or Enter on a line seeks there. */
+/** A recording with its player, chapters and a transcript that follows it. */
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { useLocation } from "react-router";
-import { raw } from "../../api/client";
+import { useCallback, useMemo, useRef, useState } from "react";
+import { Link } from "react-router";
+import { api, take, type Schemas } from "../../api/client";
 import { clock, type Place } from "../../api/place";
 import { Problem, Waiting } from "../../ui/state";
-import { useCited } from "./cited";
-import { cues as read, webVtt } from "./cues";
-
-/** An address of these bytes for as long as they are shown. */
-function useAddress(blob: Blob | undefined): string | undefined {
-  const [url, setUrl] = useState<string>();
-  useEffect(() => {
-    if (!blob) return;
-    const made = URL.createObjectURL(blob);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [blob]);
-  return url;
-}
+import { Embedded } from "./embedded";
+import { Player, type Seekable } from "./player";
+import { TranscriptList } from "./transcript-list";
 
 interface Props {
+  course: string;
   lesson: string;
-  captions: string;
-  shown: boolean;
+  video: Schemas["VideoContent"];
   at: Place | null;
 }
 
-export function Recording({ lesson, captions, shown, at }: Props) {
-  const root = useRef<HTMLOListElement>(null);
-  const player = useRef<HTMLVideoElement>(null);
+export function Recording({ course, lesson, video, at }: Props) {
+  const player = useRef<Seekable>(null);
   const [now, setNow] = useState(-1);
-  const { state } = useLocation();
-  const cues = useMemo(() => read(captions), [captions]);
-  // A player sends no token with its requests, so that the recording is fetched whole.
-  const media = useQuery({
-    queryKey: ["media", lesson],
-    queryFn: async () => (await raw(`/api/v1/content/${lesson}/media`)).blob(),
-    enabled: shown,
-    staleTime: Infinity,
+  const transcript = useQuery({
+    queryKey: ["transcript", lesson],
+    queryFn: () => take(api.GET("/api/v1/content/{id}/transcript", { params: { path: { id: lesson } } })),
   });
-  const track = useMemo(() => new Blob([webVtt(cues)], { type: "text/vtt" }), [cues]);
-  const [source, captionsUrl] = [useAddress(media.data), useAddress(track)];
-  useCited(root, at, cues);
+  const { cues, editable, notCarried } = transcript.data?.data.attributes ?? {};
   const start = at?.kind === "time" ? at.start : null;
-  useEffect(() => {
-    if (start !== null && player.current && source) player.current.currentTime = start;
-  }, [start, source, state]);
-  const seek = (time: number) => {
-    if (!player.current) return;
-    player.current.currentTime = time;
-    void player.current.play().catch(() => undefined);
-  };
+  const seek = useCallback((time: number) => player.current?.seek(time), []);
+  const current = useMemo(() => {
+    const all = cues ?? [];
+    let found = -1;
+    for (let index = 0; index < all.length && (all[index]?.start ?? Infinity) <= now; index++) found = index;
+    return found >= 0 && now < (all[found]?.end ?? 0) ? found : -1;
+  }, [cues, now]);
   return (
     <div>
-      {media.isError ? (
-        <Problem title="The recording cannot be played" error={media.error} retry={() => void media.refetch()} />
+      {video.url ? (
+        <Player lesson={lesson} video={video} start={start} handle={player} onTime={setNow} />
+      ) : video.player ? (
+        <Embedded site={video.player} title="The recording" start={start} handle={player} />
       ) : null}
-      {media.isLoading ? <Waiting what="the recording" /> : null}
-      {source && captionsUrl ? (
-        <video ref={player} controls src={source} onTimeUpdate={(event) => setNow(event.currentTarget.currentTime)}>
-          <track kind="captions" src={captionsUrl} label="Captions" srcLang="en" default />
-        </video>
+      {video.chapters.length > 0 ? (
+        <section aria-labelledby="chapters">
+          <h2 id="chapters">Chapters</h2>
+          {video.chaptersBy === "topics" ? (
+            <p className="quiet">Found by the topics of the transcript; titles are its words.</p>
+          ) : null}
+          <ol className="chapters">
+            {video.chapters.map((chapter) => (
+              <li key={chapter.start}>
+                <button
+                  type="button"
+                  onClick={() => seek(chapter.start)}
+                  aria-current={chapter.start <= now && now < chapter.end ? "true" : undefined}
+                >
+                  <span className="clock">{clock(chapter.start)}</span> {chapter.title}
+                </button>
+              </li>
+            ))}
+          </ol>
+        </section>
       ) : null}
       <h2>Transcript</h2>
-      <ol className="transcript" ref={root}>
-        {cues.map((cue) => (
-          <li key={cue.start} data-place-kind="time" data-place-start={cue.start} data-place-end={cue.end}>
-            <button
-              type="button"
-              disabled={!shown}
-              onClick={() => seek(cue.start)}
-              aria-current={cue.start <= now && now < cue.end ? "true" : undefined}
-            >
-              <span className="clock">{clock(cue.start)}</span> {cue.text}
-            </button>
-          </li>
-        ))}
-      </ol>
+      {transcript.isLoading ? <Waiting what="the transcript" /> : null}
+      {transcript.isError ? (
+        <Problem title="The transcript cannot be shown" error={transcript.error} retry={() => void transcript.refetch()} />
+      ) : null}
+      {editable ? (
+        <p>
+          <Link to={`/courses/${course}/lessons/${lesson}/transcript`}>Correct the transcript</Link>
+          {notCarried?.length ? ` – ${notCarried.length} corrections have no place in the new captions` : null}
+        </p>
+      ) : null}
+      {cues ? <TranscriptList cues={cues} current={current} at={at} onSeek={seek} /> : null}
     </div>
   );
 }

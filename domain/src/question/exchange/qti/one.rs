@@ -276,7 +276,8 @@ fn right<'r>(rules: &'r [Rule<'_>], response: &str) -> Vec<&'r str> {
 fn matching(responses: &[&Response<'_>], rules: &[Rule<'_>]) -> Result<crate::question::Matching, String> {
     let mut pairs = Vec::new();
     let mut used = Vec::new();
-    for response in responses {
+    // A row without a label asks for nothing.
+    for response in responses.iter().filter(|response| !response.label.trim().is_empty()) {
         let answers = right(rules, response.id);
         let partner = response.options.iter().find(|(id, _)| answers.contains(id));
         let (id, text) = partner.ok_or("something on its left has no right partner")?;

@@ -1,8 +1,8 @@
 //! Captions as one `WebVTT` file: cues with word times, and the title and chapters of the recording
 //! as comments, which players skip and our own parser reads again.
 
-use super::captions::{Cue, clock};
-use super::squeeze;
+use super::{Cue, clock};
+use crate::text::squeeze;
 
 /// A chapter of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn stamp(ms: i64) -> String {
 
 /// One line without what ends a comment.
 fn comment(text: &str) -> String {
-    squeeze(&super::visible(text)).replace("-->", "→")
+    squeeze(&crate::text::visible(text)).replace("-->", "→")
 }
 
 fn escaped(text: &str) -> String {

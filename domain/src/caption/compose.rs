@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use domain::wire::{Segment, Word};
-
-use crate::parse::captions::Cue;
+use super::Cue;
+use crate::wire::{Segment, Word};
 
 /// Characters of a line (BBC and Netflix agree on about this for Latin scripts).
 const LINE: usize = 42;
@@ -19,7 +18,7 @@ const SHORT: usize = 24;
 
 /// The cues of what a model heard.
 #[must_use]
-pub fn cues(segments: &[Segment]) -> Vec<Cue> {
+pub fn compose(segments: &[Segment]) -> Vec<Cue> {
     let words: Vec<Word> = segments.iter().flat_map(words).collect();
     let mut cues: Vec<Cue> = Vec::new();
     let mut open: Vec<&Word> = Vec::new();
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_cue_ends_with_its_sentence() {
-        let cues = cues(&[segment(
+        let cues = compose(&[segment(
             1.0,
             9.0,
             "Today we talk about sails and the wind. A sail is a wing that stands upright. Yes. It pulls the boat along.",
@@ -188,7 +187,7 @@ mod tests {
     fn no_line_is_longer_than_can_be_read_and_no_cue_has_three() {
         let text = "so the first thing that you have to know about a harbour is that the water in it, however still it \
             looks, is never quite still and moves with the tide and with the wind and with every ship that comes in";
-        let cues = cues(&[segment(0.0, 20.0, text)]);
+        let cues = compose(&[segment(0.0, 20.0, text)]);
         assert_eq!(
             cues.iter().map(|cue| cue.text.clone()).collect::<Vec<_>>().join(" "),
             text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -202,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_pause_ends_a_cue_and_a_short_one_stays_to_be_read() {
-        let cues = cues(&[segment(0.0, 0.3, "yes"), segment(5.0, 5.2, "and no"), segment(5.3, 5.5, "maybe")]);
+        let cues = compose(&[segment(0.0, 0.3, "yes"), segment(5.0, 5.2, "and no"), segment(5.3, 5.5, "maybe")]);
         assert_eq!(shown(&cues), ["0-1000 yes", "5000-6000 and no maybe"]);
     }
 
@@ -211,7 +210,7 @@ mod tests {
         let word = |start, end, text: &str| Word { start, end, text: text.into(), confidence: None };
         let told =
             Segment { words: vec![word(2.0, 2.4, " the"), word(2.5, 3.4, " sun")], ..segment(0.0, 9.0, "the sun") };
-        assert_eq!(shown(&cues(&[told])), ["2000-3400 the sun"]);
+        assert_eq!(shown(&compose(&[told])), ["2000-3400 the sun"]);
     }
 
     #[test]
@@ -228,6 +227,6 @@ mod tests {
             "WEBVTT\n\nNOTE written by a  model\n\n01:01:01.500 --> 01:01:03.000\n\
              if a &lt; b &amp; c &gt; d then we go,\nand otherwise we all stay\n"
         );
-        assert_eq!(crate::parse::captions::cues(&text), [cue]);
+        assert_eq!(crate::caption::cues(&text), [cue]);
     }
 }
