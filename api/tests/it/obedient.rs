@@ -74,7 +74,7 @@ store::both_databases!(a_model_that_obeys_an_attacker_can_only_talk, |store| asy
             }
         }
         let after = world.tables().await;
-        for (table, rows) in &before {
+        for (table, rows) in before.iter() {
             assert_eq!(after.get(table), Some(rows), "{role} changed {table}");
         }
     }
