@@ -11,7 +11,7 @@ import argparse, http.client, json, os, pathlib, random, signal, socket, sqlite3
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--kills", type=int, default=200)
-parser.add_argument("--stops", type=int, default=0, help="beside the kills; each takes half a minute")
+parser.add_argument("--stops", type=int, default=0, help="beside the kills; each takes about 15 s")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--binary", default=os.environ.get("LYCEUM_BIN", ""))
 options = parser.parse_args()
@@ -160,11 +160,10 @@ def rows(sql):
         return connection.execute(sql).fetchall()
 
 
-stops, overtaken = 0, True
+overtaken = True
 for _ in range(options.stops):
     overtaken = stop_worker() and overtaken
     stop_gateway()
-    stops += 2
 while sum(kills.values()) < options.kills:
     submit_some()
     time.sleep(chance.uniform(0, 0.4))
@@ -196,7 +195,7 @@ ends = rows("SELECT count(*), count(DISTINCT aggregate_id) FROM events WHERE eve
 leased = rows("SELECT count(*) FROM jobs WHERE state = 'leased'")[0][0]
 clean = run("verify")["clean"]
 found = {
-    "kills": kills, "stops": stops, "stopped_worker_overtaken": overtaken, "accepted": len(accepted), "states": states, "lost": len(accepted - known),
+    "kills": kills, "stops": {"gateway": options.stops, "worker": options.stops}, "stopped_worker_overtaken": overtaken, "accepted": len(accepted), "states": states, "lost": len(accepted - known),
     "ended_twice": ends[0][0] - ends[0][1], "leases_stuck": leased, "verify_clean": clean,
     "slowest_restart_s": round(slowest, 2), "seconds": round(time.monotonic() - began, 1),
 }

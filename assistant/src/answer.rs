@@ -205,8 +205,8 @@ impl Assistant {
                 if anothers {
                     place.answers.hit(true);
                 }
-                // The model may have been replaced while it was asked.
-                let kept = self.models.chat_model().as_ref() == Some(&place.partition.chat_model);
+                // Another may have answered: the preferred model failed, or was replaced meanwhile.
+                let kept = draft.model == place.partition.chat_model;
                 let keep = kept.then_some(Keep { place, asked, _made: shared });
                 Ok(Ok(Drafted { draft, cached: anothers, keep }))
             }

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 
 use crate::check::{self, Refused, Source};
 use crate::extract::{Passage, quotable};
-use crate::models::Models;
+use crate::models::{Models, Reply};
 use crate::reply::{self, Draft, Unreadable};
 use crate::retrieve::Dense;
 use crate::{cite, prompt};
@@ -63,6 +63,8 @@ impl Checker for ByWords {
 pub(crate) struct Generated {
     /// The model's text minus markers.
     pub text: String,
+    /// The model that wrote it.
+    pub model: String,
     pub sentences: Vec<AnswerSentence>,
     pub citations: Vec<Citation>,
 }
@@ -139,14 +141,14 @@ enum NotShown {
 
 async fn hold(
     checker: &dyn Checker,
-    reply: &str,
+    reply: &Reply,
     shown: &[&Passage],
     sources: &[Source],
     question: &str,
     models: &Models,
     dense: Option<&Dense>,
 ) -> Result<Generated, NotShown> {
-    let draft = reply::read(reply)?;
+    let draft = reply::read(&reply.text)?;
     let cosines = cosines(&draft, shown, models, dense).await;
     let checked = Checked { draft: draft.clone(), sources: sources.to_vec(), question: question.to_owned(), cosines };
     // Both making the future and running it may panic; either way nothing is shown.
@@ -159,7 +161,8 @@ async fn hold(
     if carriers.len() != draft.claims.len() {
         return Err(NotShown::Stopped);
     }
-    let mut generated = Generated { text: draft.text, sentences: Vec::new(), citations: Vec::new() };
+    let (sentences, citations) = (Vec::new(), Vec::new());
+    let mut generated = Generated { text: draft.text, model: reply.model.clone(), sentences, citations };
     for (claim, carriers) in draft.claims.into_iter().zip(carriers) {
         let mut indices = Vec::new();
         for (number, sentences) in carriers {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::ErrorKind;
 use domain::wire::{ChatRequest, Class, Finish, Message, Role, Task};
 use llm_gateway::{Caller, Gateway, GatewayError, Used};
 use serde::de::DeserializeOwned;
@@ -35,6 +36,12 @@ pub(crate) struct Ask {
     pub time: Duration,
     /// Of the sampling.
     pub seed: u64,
+}
+
+/// What a model said, and which.
+pub(crate) struct Reply {
+    pub text: String,
+    pub model: String,
 }
 
 /// The gateway as the assistant uses it. Every call asks afresh: a failure is never remembered.
@@ -119,16 +126,31 @@ impl Models {
         true
     }
 
-    /// A whole draft of an answer.
-    pub(crate) async fn chat(&self, prompt: &Prompt, seed: u64) -> Result<String, Fallback> {
-        let ask = Ask { schema: reply::schema(), tokens: REPLY_TOKENS, time: CHAT_TIME, seed };
-        self.ask(prompt, ask).await
+    /// A whole draft of an answer: by the preferred model, or by the next one where that gives none.
+    pub(crate) async fn chat(&self, prompt: &Prompt, seed: u64) -> Result<Reply, Fallback> {
+        let until = Instant::now() + CHAT_TIME;
+        let mut fallback = Fallback::NoModel;
+        for model in self.gateway.chat_models() {
+            let time = until.saturating_duration_since(Instant::now());
+            let ask = Ask { schema: reply::schema(), tokens: REPLY_TOKENS, time, seed };
+            match self.ask(request(model.clone(), prompt, ask), time).await {
+                Ok(text) => return Ok(Reply { text, model }),
+                Err(error) => {
+                    fallback = failed(&error);
+                    // A limit or a switch holds for every model.
+                    if error.kind() != ErrorKind::Unavailable {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(fallback)
     }
 
     /// A value of the asked shape, by whatever way the gateway gets one; nothing when none gave a reply that fits.
     pub(crate) async fn value<T: DeserializeOwned>(&self, prompt: &Prompt, ask: Ask) -> Result<Option<T>, Fallback> {
         let time = ask.time;
-        let request = self.request(prompt, ask)?;
+        let request = request(self.gateway.chat_model().ok_or(Fallback::NoModel)?, prompt, ask);
         match self.gateway.structured(self.class(), request, time).await {
             Ok(reply) => Ok(serde_json::from_value(reply.value).ok()),
             Err(GatewayError::Shape(_)) => Ok(None),
@@ -142,33 +164,18 @@ impl Models {
         }
     }
 
-    fn request(&self, prompt: &Prompt, ask: Ask) -> Result<ChatRequest, Fallback> {
-        let model = self.gateway.chat_model().ok_or(Fallback::NoModel)?;
-        let message = |role, content: &str| Message { role, content: content.to_owned() };
-        Ok(ChatRequest {
-            model,
-            messages: vec![message(Role::System, &prompt.system), message(Role::User, &prompt.user)],
-            schema: Some(ask.schema),
-            max_tokens: ask.tokens,
-            seed: Some(ask.seed),
-            ..ChatRequest::default()
-        })
-    }
-
     /// A whole reply; one that died, was cut or grew too long is no reply.
-    async fn ask(&self, prompt: &Prompt, ask: Ask) -> Result<String, Fallback> {
-        let time = ask.time;
-        let request = self.request(prompt, ask)?;
-        let stream = self.gateway.chat(self.class(), request, time).await.map_err(|error| failed(&error))?;
+    async fn ask(&self, request: ChatRequest, time: Duration) -> Result<String, GatewayError> {
+        let stream = self.gateway.chat(self.class(), request, time).await?;
         let place = stream.place();
         let mut looks = tokio::time::interval_at(Instant::now() + QUIET, QUIET);
         let mut waits = self.ahead.is_some();
         let mut reply = std::pin::pin!(stream.whole(reply::MOST_BYTES));
         loop {
             tokio::select! {
-                reply = &mut reply => match reply.map_err(|error| failed(&error))? {
+                reply = &mut reply => match reply? {
                     (text, Finish::Stop) => return Ok(text),
-                    (_, Finish::Length) => return Err(Fallback::Failed),
+                    (_, Finish::Length) => return Err(GatewayError::Backend("the reply was cut".into())),
                 },
                 _ = looks.tick(), if waits => {
                     let position = place.position();
@@ -177,6 +184,18 @@ impl Models {
                 }
             }
         }
+    }
+}
+
+fn request(model: String, prompt: &Prompt, ask: Ask) -> ChatRequest {
+    let message = |role, content: &str| Message { role, content: content.to_owned() };
+    ChatRequest {
+        model,
+        messages: vec![message(Role::System, &prompt.system), message(Role::User, &prompt.user)],
+        schema: Some(ask.schema),
+        max_tokens: ask.tokens,
+        seed: Some(ask.seed),
+        ..ChatRequest::default()
     }
 }
 

@@ -396,10 +396,16 @@ impl Gateway {
         self.shared.with(|state| state.embedding_model().map(str::to_owned))
     }
 
-    /// A chat model, where there is one.
+    /// The preferred chat model, where there is one.
     #[must_use]
     pub fn chat_model(&self) -> Option<String> {
-        self.shared.with(|state| state.chat_model())
+        self.chat_models().into_iter().next()
+    }
+
+    /// The chat models to ask one after another until one answers.
+    #[must_use]
+    pub fn chat_models(&self) -> Vec<String> {
+        self.shared.with(|state| state.chat_models())
     }
 
     /// What happened so far, by class.

@@ -218,11 +218,12 @@ fn says_something(line: &[u8]) -> bool {
     const FIELDS: [&[u8]; 6] =
         [b"content\":", b"\"text\":", b"\"response\":", b"\"arguments\":", b"\"thinking\":", b"\"reasoning\":"];
     let words = |field: &[u8]| {
-        let at = memchr::memmem::find(line, field)? + field.len();
-        let value = line.get(at..)?.trim_ascii_start();
-        (value.starts_with(b"\"") && !value.starts_with(b"\"\"")).then_some(())
+        memchr::memmem::find_iter(line, field).any(|at| {
+            let value = line.get(at + field.len()..).unwrap_or_default().trim_ascii_start();
+            value.starts_with(b"\"") && !value.starts_with(b"\"\"")
+        })
     };
-    FIELDS.iter().any(|field| words(field).is_some())
+    FIELDS.iter().any(|field| words(field))
 }
 
 impl Stream for Carried {
@@ -317,4 +318,26 @@ where
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_counts_when_it_brings_words() {
+        for (words, line) in [
+            (true, r#"data: {"choices":[{"delta":{"content":"a"}}]}"#),
+            (true, r#"data: {"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#),
+            (true, r#"{"message":{"role":"assistant","content": "a"},"done":false}"#),
+            (true, r#"{"response":"a","done":false}"#),
+            (false, r#"data: {"choices":[{"delta":{"role":"assistant","content":""}}]}"#),
+            (false, r#"data: {"choices":[{"delta":{},"finish_reason":"stop"}]}"#),
+            (false, r#"data: {"choices":[{"delta":{"content":null}}]}"#),
+            (false, "data: [DONE]"),
+            (false, ""),
+        ] {
+            assert_eq!(says_something(line.as_bytes()), words, "{line}");
+        }
+    }
 }

@@ -102,6 +102,16 @@ fn said(text: &str) -> usize {
 
 struct Said(usize);
 
+#[derive(Deserialize)]
+#[serde(field_identifier)]
+enum Name {
+    #[serde(rename = "content", alias = "text", alias = "thinking", alias = "tool_calls", alias = "function")]
+    #[serde(alias = "arguments")]
+    Spoken,
+    #[serde(other)]
+    Other,
+}
+
 impl<'de> Deserialize<'de> for Said {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Words)
@@ -151,12 +161,10 @@ impl<'de> Visitor<'de> for Words {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Said, A::Error> {
         let mut bytes = 0;
-        while let Some(name) = fields.next_key::<Cow<'de, str>>()? {
-            match &*name {
-                "content" | "text" | "thinking" | "tool_calls" | "function" | "arguments" => {
-                    bytes += fields.next_value::<Said>()?.0;
-                }
-                _ => drop(fields.next_value::<IgnoredAny>()?),
+        while let Some(name) = fields.next_key()? {
+            match name {
+                Name::Spoken => bytes += fields.next_value::<Said>()?.0,
+                Name::Other => drop(fields.next_value::<IgnoredAny>()?),
             }
         }
         Ok(Said(bytes))

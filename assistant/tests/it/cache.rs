@@ -23,7 +23,7 @@ const QUESTION: &str = "How long do I knead dough by hand?";
 const PARAPHRASE: &str = "How long should I knead the dough by hand?";
 
 /// Says the first sentence of the first source.
-fn quotes(request: &ChatRequest) -> Script {
+pub(crate) fn quotes(request: &ChatRequest) -> Script {
     let prompt = &request.messages.last().unwrap().content;
     let lines: Vec<&str> = prompt.lines().collect();
     let from = lines.iter().position(|line| line.starts_with("<<")).unwrap();

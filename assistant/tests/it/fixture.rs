@@ -191,6 +191,8 @@ type Rule = Arc<dyn Fn(&ChatRequest) -> Script + Send + Sync>;
 pub(crate) struct Worker {
     pub(crate) failing_embeds: Arc<AtomicUsize>,
     pub(crate) prompts: Arc<Mutex<Vec<ChatRequest>>>,
+    /// Chat models beside [`CHAT`].
+    pub(crate) more: Vec<&'static str>,
 }
 
 impl Worker {
@@ -203,7 +205,8 @@ impl Worker {
     async fn serve(self, mut link: WorkerLink, rule: Option<Rule>) {
         let model = |id: &str, task| Model { dimension: Some(512), ..Model::new(id, task, "test") };
         let mut models = vec![model(EMBED, Task::Embed)];
-        models.extend(rule.is_some().then(|| model(CHAT, Task::Chat)));
+        let chat = [CHAT].into_iter().chain(self.more.iter().copied());
+        models.extend(chat.filter(|_| rule.is_some()).map(|id| model(id, Task::Chat)));
         let _ = link.outgoing.send(Up::Register { worker: "test".into(), models }).await;
         let _ = link.outgoing.send(Up::Credit { count: 8 }).await;
         while let Some(message) = link.incoming.recv().await {

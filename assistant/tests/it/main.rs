@@ -14,4 +14,5 @@ mod fixture;
 mod guards;
 mod hostile;
 mod likeness;
+mod next_model;
 mod queued;

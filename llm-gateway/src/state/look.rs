@@ -196,14 +196,16 @@ impl State {
         self.active_embedding.as_deref().filter(|id| self.served(id, None))
     }
 
-    /// The first of the alias `chat` that is served, else any.
-    pub(crate) fn chat_model(&self) -> Option<String> {
-        if self.options.aliases.contains_key(CHAT)
-            && let Some(preferred) = self.resolve(CHAT, None).into_iter().find(|model| self.generates(model))
-        {
-            return Some(preferred.to_string());
+    /// What is served of the alias `chat`, the preferred one first; with nothing of it, any one model.
+    pub(crate) fn chat_models(&self) -> Vec<String> {
+        let aliased = if self.options.aliases.contains_key(CHAT) { self.resolve(CHAT, None) } else { Vec::new() };
+        let preferred: Vec<String> =
+            aliased.iter().filter(|model| self.generates(model)).map(ToString::to_string).collect();
+        if preferred.is_empty() {
+            self.generating().next().map(|model| model.id.clone()).into_iter().collect()
+        } else {
+            preferred
         }
-        self.generating().next().map(|model| model.id.clone())
     }
 
     fn generates(&self, model: &str) -> bool {

@@ -50,16 +50,7 @@ async function model(edition: string, values: Record<string, string>): Promise<M
   const { Scorm2004API } = await import("scorm-again/scorm2004/min");
   const api = new Scorm2004API(settings);
   api.loadFromFlattenedJSON(kept, "");
-  return {
-    Initialize: (argument) => api.Initialize(argument),
-    Terminate: (argument) => api.Terminate(argument),
-    GetValue: (element) => api.GetValue(element),
-    SetValue: (element, value) => api.SetValue(element, value),
-    Commit: (argument) => api.Commit(argument),
-    GetLastError: () => api.GetLastError(),
-    GetErrorString: (code) => api.GetErrorString(code),
-    GetDiagnostic: (code) => api.GetDiagnostic(code),
-  };
+  return api;
 }
 
 /** What `adl.nav.request_valid` answers: nothing for any other element. */
