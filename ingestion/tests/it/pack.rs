@@ -8,6 +8,7 @@ use domain::ingestion::{Outcome, SourceKind};
 use ingestion::pack::Key;
 use ingestion::{LoadReport, PackReport};
 use serde_json::Value;
+use store::sql::institution::IngestLimits;
 use store::{Store, both_databases};
 
 use crate::school::{Bench, Worker, findings};
@@ -230,5 +231,43 @@ both_databases!(what_fails_is_named_and_the_rest_is_packed, |store| async move {
     assert_eq!(codes, [None, Some("NOT_FOUND")]);
     let nothing = bench.pipeline.pack(&bench.actor, &sources[1..], false, None, |_| {}).await.unwrap_err();
     assert_eq!(nothing.code, "NOT_FOUND");
+    bench.stop.cancel();
+});
+
+both_databases!(a_pack_that_does_not_fit_is_refused_before_anything_is_kept, |store| async move {
+    let bench = Bench::new(&store, None).await;
+    let good = bench.file("good.md", "# Boats\n\nA boat floats.\n");
+    let file = bench.folder.path().join("course.lyp");
+    pack(&bench, &[(SourceKind::File, good.display().to_string())], Some(file.clone())).await;
+    let signed = key(&bench).name();
+    let limit = async |stored_bytes| {
+        let limits = IngestLimits { stored_bytes, runs: None };
+        bench.school.source().set_limits(&bench.actor, bench.actor.institution, limits).await.unwrap();
+    };
+    limit(Some(10)).await;
+    let refused = load(&bench, &file, &[&signed], false).await.unwrap_err();
+    assert_eq!(refused.code, "STORAGE_QUOTA");
+    limit(None).await;
+    let full = bench.pipeline.clone().with_disk_reserve(u64::MAX / 2);
+    let refused = full.load(&bench.actor, "course", &file, vec![signed.clone()], false, |_| {}).await.unwrap_err();
+    assert_eq!(refused.code, "DISK_FULL");
+    assert!(refused.message.contains("load it again"), "{refused}");
+    assert!(store::testing::query(&store, "SELECT sha256 FROM blobs").await.unwrap().is_empty());
+    load(&bench, &file, &[&signed], false).await.unwrap();
+    bench.stop.cancel();
+});
+
+both_databases!(a_source_that_came_with_a_pack_is_not_fetched_again, |store| async move {
+    let bench = Bench::new(&store, None).await;
+    let good = bench.file("good.md", "# Boats\n\nA boat floats.\n");
+    let file = bench.folder.path().join("course.lyp");
+    pack(&bench, &[(SourceKind::File, good.display().to_string())], Some(file.clone())).await;
+    load(&bench, &file, &[&key(&bench).name()], false).await.unwrap();
+    let course = bench.school.course().by_slug(&bench.actor, bench.actor.institution, "course").await.unwrap();
+    let sources = bench.school.source();
+    let loaded = sources.list(&bench.actor, course.id).await.unwrap().remove(0).source.id;
+    assert_eq!(sources.refresh(&bench.actor, loaded).await.unwrap_err().code, "PACKED");
+    let daily = Some("0 3 * * *".to_owned());
+    assert_eq!(sources.schedule(&bench.actor, loaded, daily).await.unwrap_err().code, "PACKED");
     bench.stop.cancel();
 });
