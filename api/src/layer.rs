@@ -25,11 +25,12 @@ pub(crate) struct Rendered;
 /// SAFETY A8, with what the documentation page needs of it.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:; \
                    media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; \
-                   object-src 'none'; base-uri 'none'; frame-ancestors 'none'; frame-src 'self'; \
-                   require-trusted-types-for 'script'";
-/// As every page's, for the one that frames a package.
+                   object-src 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+                   frame-src 'self'";
+
+/// As every page's, for the one that frames a package: the last directive names one place more.
 pub(crate) fn framing_csp(source: &str) -> String {
-    CSP.replace("frame-src 'none'", &format!("frame-src {source}"))
+    format!("{CSP} {source}")
 }
 
 /// The documentation page is built by a script that sets styles and inner HTML of its own.
