@@ -113,6 +113,10 @@ impl Remote {
     fn https(origin: &str) -> Result<Self, Failure> {
         let refuse =
             |why: &str| Failure::new(failure::GIT_FAILED, format!("the address \"{origin}\" is refused: {why}"));
+        // These the parser would take out or turn into others in silence.
+        if origin.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
+            return Err(refuse("it has spaces, controls or backslashes"));
+        }
         let url = url::Url::parse(origin).map_err(|error| refuse(&error.to_string()))?;
         if url.scheme() != "https" {
             return Err(refuse("only https addresses, local paths and bundles are read"));
@@ -121,11 +125,12 @@ impl Remote {
             return Err(refuse("it must be host and path only"));
         }
         let Some(url::Host::Domain(host)) = url.host() else { return Err(refuse("it must name a host")) };
-        let (path, reference) = match url.path().trim_matches('/').split_once('@') {
+        let (path, reference) = match url.path().split_once('@') {
             Some((path, reference)) if good_reference(reference) => (path, Some(reference.to_owned())),
             Some(_) => return Err(refuse("it names no branch or tag behind the @")),
-            None => (url.path().trim_matches('/'), None),
+            None => (url.path(), None),
         };
+        let path = path.trim_matches('/');
         let good = |part: &str| {
             !part.is_empty()
                 && !part.starts_with(['-', '.'])
