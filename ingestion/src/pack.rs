@@ -3,7 +3,7 @@
 //! A pack is a tar of `manifest.json`, `signature.json` and `blobs/SHA256` for each file of the
 //! manifest, in that order and with nothing else. The signature is over the manifest, the manifest
 //! has the hash of each file, so nothing is read of a pack whose key is not trusted. No name of a
-//! pack ever becomes a path. Fetching and ingesting are the pipeline's (`pipeline/pack.rs`).
+//! pack ever becomes a path. Fetching and ingesting are the pipeline's (`pipeline/pack.rs`, `load.rs`).
 
 mod key;
 mod read;
