@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Walks the journeys of the browser client: the real binary with the demo school, a real Chromium, axe-core.
 # Without Node.js, the built client or a Chromium it says so and goes on.
+# Arguments go to Playwright: scripts/e2e.sh scorm.spec.ts --repeat-each 3
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lyceum=${CARGO_TARGET_DIR:-$HOME/.cache/lyceum/target}/debug/lyceum
@@ -50,4 +51,4 @@ LYCEUM_BIN=$lyceum
 LYCEUM_DATA_DIR=$folder/data
 export LYCEUM_URL LYCEUM_LOGINS LYCEUM_BIN LYCEUM_DATA_DIR
 cd web
-npx --no-install playwright test --output "$folder/results"
+npx --no-install playwright test --output "$folder/results" "$@"
