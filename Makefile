@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lyceum/target
 DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/lyceum/demo
 LYCEUM := $(CARGO_TARGET_DIR)/debug/lyceum
 
-.PHONY: help run bin web test test-long test-clients bench-gateway bench-scheduler bench-embed bench-media audit fmt lint setup setup-test openapi
+.PHONY: help run bin web test test-long test-clients bench-gateway bench-scheduler bench-embed bench-media bench-ingest audit fmt lint setup setup-test openapi
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,9 @@ bench-embed: ## embedding against fastembed (crate and PyPI), a query beside a b
 
 bench-media: ## processor time of a ladder in one process beside one for each rung, and of a remux; ratios last
 	@bench/media.sh
+
+bench-ingest: ## parsing beside markitdown and unstructured, the embedder's idle time, recordings, the same bytes again
+	@bench/ingest.sh
 
 fmt: ## format
 	cargo fmt --all

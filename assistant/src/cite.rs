@@ -18,6 +18,7 @@ pub fn of_sentence(chunk: &StoredChunk, index: usize) -> Option<Citation> {
         locator: sentence.locator,
         quote: quote.to_owned(),
         commit: chunk.commit.clone(),
+        address: chunk.address(sentence.locator),
         chunk_id: chunk.id.to_string(),
         lesson_id: chunk.lesson_id.map(|id| id.to_string()),
     })
@@ -37,6 +38,7 @@ pub fn of_sentences(chunk: &StoredChunk, indices: &[usize]) -> Vec<Citation> {
             let citation = citations.last_mut()?;
             quote.clone_into(&mut citation.quote);
             citation.locator = citation.locator.union(sentence.locator);
+            citation.address = chunk.address(citation.locator);
             Some(start)
         });
         last = Some((*index, joined.unwrap_or(sentence.start)));
@@ -75,6 +77,7 @@ pub fn verify(citation: &Citation, chunk: &StoredChunk) -> Result<(), Broken> {
     if citation.source_path != chunk.source_path
         || citation.heading_path != chunk.chunk.heading_path
         || citation.commit != chunk.commit
+        || citation.address != chunk.address(citation.locator)
         || citation.lesson_id != chunk.lesson_id.map(|id| id.to_string())
     {
         return Err(Broken::Place);

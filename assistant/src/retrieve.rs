@@ -77,6 +77,9 @@ pub struct SearchResult {
     /// Commit of a git source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Where the site of its repository shows the passage at that commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// The vectors of a course as seen from one question.
@@ -248,6 +251,7 @@ impl Assistant {
             .map(|(rank, passage)| SearchResult {
                 rank,
                 score: passage.score,
+                address: passage.chunk.address(passage.chunk.chunk.locator),
                 text: passage.chunk.chunk.text,
                 source_path: passage.chunk.source_path,
                 heading_path: passage.chunk.chunk.heading_path,

@@ -14,7 +14,7 @@ mod transcript;
 
 pub(crate) use gateway::{AiCommand, Each, GatewayCommand, KeyCommand, LimitsCommand, UsageArgs, Whose, WorkerCommand};
 pub(crate) use grade::{AppealCommand, GradeCommand};
-pub(crate) use ingest::{IngestCommand, IngestSource, SourceCommand};
+pub(crate) use ingest::{IngestCommand, IngestSource, PackCommand, SourceCommand};
 pub(crate) use learning::{MasteryArgs, PrerequisiteCommand, RecommendArgs, ReviewCommand};
 pub(crate) use quiz::QuizCommand;
 pub(crate) use scorm::ScormCommand;

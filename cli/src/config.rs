@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) job_concurrency: usize,
     /// Hosts that may be ingested from by address.
     pub(crate) ingest_allow_hosts: Vec<String>,
+    /// Keys whose packs may be loaded (`lyceum ingest load`), as `lyceum ingest pack` prints them.
+    pub(crate) pack_trust: Vec<String>,
     /// The program yt-dlp, which reads videos of other sites: an absolute path, or a name to find on PATH.
     pub(crate) ytdlp: String,
     /// A token of GitHub with "Metadata: read": then a repository's description, licence and topics are kept with it.
@@ -127,6 +129,7 @@ impl Default for Config {
             lease_seconds: 60,
             job_concurrency: 2,
             ingest_allow_hosts: vec!["github.com".into()],
+            pack_trust: Vec::new(),
             ytdlp: "yt-dlp".into(),
             github_token: String::new(),
             caption_languages: vec!["en".into()],
@@ -148,6 +151,7 @@ const VARIABLES: &[&str] = &[
     "lease_seconds",
     "job_concurrency",
     "ingest_allow_hosts",
+    "pack_trust",
     "ytdlp",
     "github_token",
     "caption_languages",

@@ -287,6 +287,12 @@ pub mod failure {
     pub const TRANSCODE_FAILED: &str = "TRANSCODE_FAILED";
     /// No model could write a recording down.
     pub const TRANSCRIPTION_FAILED: &str = "TRANSCRIPTION_FAILED";
+    /// A pack is cut off, or one of its entries is not what was packed.
+    pub const PACK_DAMAGED: &str = "PACK_DAMAGED";
+    /// A pack without a signature that fits it.
+    pub const PACK_UNSIGNED: &str = "PACK_UNSIGNED";
+    /// A pack that is signed by a key that nobody here trusts.
+    pub const PACK_UNTRUSTED: &str = "PACK_UNTRUSTED";
     /// A person paused the run.
     pub const PAUSED: &str = "PAUSED";
     /// The disk is full, or would be.

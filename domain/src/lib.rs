@@ -26,6 +26,7 @@ pub mod job;
 pub mod locator;
 pub mod media;
 pub mod model_request;
+pub mod permalink;
 pub mod policy;
 pub mod question;
 pub mod quota;

@@ -52,6 +52,9 @@ pub struct Citation {
     /// Commit of a git source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Where the site of its repository shows the place at that commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The chunk it lies in.
     pub chunk_id: String,
     /// The lesson that shows it.

@@ -6,6 +6,7 @@
 
 pub mod chunk;
 pub mod media;
+pub mod pack;
 pub mod parse;
 pub mod pipeline;
 pub mod safe_client;
@@ -13,4 +14,4 @@ pub mod sandbox;
 pub mod source;
 pub mod speech;
 
-pub use pipeline::{AfterIndex, IngestRequest, Pipeline, Plan, Progress};
+pub use pipeline::{AfterIndex, IngestRequest, LoadReport, PackReport, Pipeline, Plan, Progress};

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod captions;
 pub mod cartridge;
 pub mod cmi5;
+pub mod code;
 pub mod csv;
 pub mod docx;
 pub mod epub;

@@ -7,12 +7,15 @@ mod chunk;
 mod embed;
 mod fetch;
 mod index;
+mod load;
+mod pack;
 mod plan;
 mod publish;
 mod reuse;
 mod room;
 mod run;
 mod speech;
+mod starter;
 mod titles;
 mod transcode;
 mod transcript;
@@ -23,13 +26,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use domain::course::Course;
 use domain::ingestion::{Crawl, Failure, Report, SourceKind, Stage, failure};
 use domain::policy::Actor;
-use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, UserId, VersionId};
+use domain::{CourseId, Error, ErrorKind, IngestionId, InstitutionId, UserId};
 use llm_gateway::Gateway;
 use school::School;
 use school::course::NewCourse;
-use school::ingestion::{Location, StartRequest, Starter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::blob::Blobs;
@@ -41,6 +44,8 @@ use tokio::sync::Semaphore;
 use crate::media::Tools;
 use crate::sandbox::Sandbox;
 use crate::source::{self, Outside, Place};
+pub use load::LoadReport;
+pub use pack::{PackReport, PackedReport};
 pub use plan::{Changes, Plan};
 pub use room::Disk;
 pub(crate) use run::Step;
@@ -94,6 +99,9 @@ pub(crate) struct Request {
     /// Uploaded files, removed once they are taken over.
     #[serde(default)]
     pub(crate) uploads: Vec<PathBuf>,
+    /// Hash of the manifest of a source that came with a pack: then nothing is fetched.
+    #[serde(default)]
+    pub(crate) packed: Option<String>,
 }
 
 pub(crate) struct Parts {
@@ -213,17 +221,7 @@ impl Pipeline {
     /// # Errors
     /// Refused by policy, a bad slug, or the database is gone.
     pub async fn start(&self, actor: &Actor, request: IngestRequest) -> Result<IngestionId, Error> {
-        let course = match self.parts.school.course().by_slug(actor, actor.institution, &request.course).await {
-            Ok(course) => course,
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                let title = crate::parse::title_of_path(&request.course);
-                let new = NewCourse { title, slug: Some(request.course.clone()), ..NewCourse::default() };
-                self.parts.school.course().create(actor, actor.institution, new).await?
-            }
-            Err(error) => return Err(error),
-        };
-        // Listing needs the same right as ingesting and answers in the same words.
-        self.parts.school.ingestion().list(actor, course.id).await?;
+        let course = self.course(actor, &request.course).await?;
         let origin = canonical(request.kind, &request.origin);
         let captions = request.captions.map(|path| PathBuf::from(real(&path.to_string_lossy())));
         let place = Place {
@@ -234,8 +232,36 @@ impl Pipeline {
             rights: request.rights,
             crawl: request.crawl,
         };
-        let request = Request { kind: request.kind, place, uploads: Vec::new() };
+        let request = Request { kind: request.kind, place, uploads: Vec::new(), packed: None };
         self.begin(course.institution_id, course.id, &origin, request, actor.user_id).await
+    }
+
+    /// The course of a slug, made when it is not there; only for those who may ingest into it.
+    async fn course(&self, actor: &Actor, slug: &str) -> Result<Course, Error> {
+        let course = match self.parts.school.course().by_slug(actor, actor.institution, slug).await {
+            Ok(course) => course,
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let title = crate::parse::title_of_path(slug);
+                let new = NewCourse { title, slug: Some(slug.to_owned()), ..NewCourse::default() };
+                self.parts.school.course().create(actor, actor.institution, new).await?
+            }
+            Err(error) => return Err(error),
+        };
+        // Listing needs the same right as ingesting and answers in the same words.
+        self.parts.school.ingestion().list(actor, course.id).await?;
+        Ok(course)
+    }
+
+    /// The course of a slug that is there; refuses who may not ingest into it.
+    async fn known_course(&self, actor: &Actor, slug: &str) -> Result<Option<Course>, Error> {
+        match self.parts.school.course().by_slug(actor, actor.institution, slug).await {
+            Ok(course) => {
+                self.parts.school.ingestion().list(actor, course.id).await?;
+                Ok(Some(course))
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn begin(
@@ -341,59 +367,11 @@ fn paused(id: IngestionId, held: &Failure) -> Error {
 }
 
 fn as_error(failure: domain::ingestion::Failure) -> Error {
-    let kind = if failure.code == domain::ingestion::failure::NOT_FOUND {
-        ErrorKind::NotFound
-    } else {
-        ErrorKind::ValidationError
+    let kind = match failure.code.as_str() {
+        failure::NOT_FOUND => ErrorKind::NotFound,
+        failure::PACK_UNSIGNED | failure::PACK_UNTRUSTED => ErrorKind::Forbidden,
+        failure::DISK_FULL => ErrorKind::Unavailable,
+        _ => ErrorKind::ValidationError,
     };
     Error::new(kind, failure.message).with_code(failure.code)
-}
-
-/// Where a request of the interface leads: the origin that names its source, and what is asked of it.
-fn located(kind: SourceKind, location: Location, crawl: Crawl) -> (String, Request) {
-    match location {
-        Location::Url(url) => {
-            let origin = canonical(kind, &url);
-            let place =
-                Place { origin: origin.clone(), name: None, captions: None, local: false, rights: false, crawl };
-            (origin, Request { kind, place, uploads: Vec::new() })
-        }
-        Location::Upload { path, name, captions } => {
-            let place = Place {
-                origin: path.to_string_lossy().into_owned(),
-                name: Some(name.clone()),
-                captions: captions.clone(),
-                local: true,
-                rights: false,
-                crawl,
-            };
-            let uploads = std::iter::once(path).chain(captions).collect();
-            (format!("upload:{name}"), Request { kind, place, uploads })
-        }
-    }
-}
-
-#[async_trait]
-impl Starter for Pipeline {
-    async fn start(&self, actor: &Actor, request: StartRequest) -> Result<IngestionId, Error> {
-        let (origin, asked) = located(request.kind, request.location, request.crawl);
-        self.begin(request.institution, request.course, &origin, asked, actor.user_id).await
-    }
-
-    async fn plan(&self, _actor: &Actor, request: StartRequest) -> Result<serde_json::Value, Error> {
-        let (origin, asked) = located(request.kind, request.location, request.crawl);
-        let plan = self.plan_of(request.institution, Some(request.course), asked.kind, asked.place, &origin).await?;
-        serde_json::to_value(plan).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
-    }
-
-    async fn removed(&self, institution: InstitutionId, course: CourseId, version: VersionId) {
-        if let Err(error) = self.parts.index.delete_version(institution, version).await {
-            tracing::warn!(%error, "the vector index still has a removed source; it is reconciled with the next run");
-        }
-        if let Some(after) = &self.parts.after
-            && let Err(error) = after.indexed(Scope { institution, course, hidden: true }).await
-        {
-            tracing::warn!(%error, course.id = %course, "the scope gate was not fitted anew");
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod child;
 mod confine;
 mod frame;
 mod program;
+mod reply;
 mod unpacking;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use crate::parse::manifest::Manifest;
 use crate::parse::package::Bundle;
 pub use child::child_main;
 pub use program::{Allowance, Ended};
+use reply::Reply;
 use unpacking::Unpacking;
 
 /// The hidden first argument of the child.
@@ -133,21 +135,6 @@ enum Request {
     Folder {
         files: Vec<(String, usize)>,
     },
-}
-
-#[derive(Serialize, Deserialize)]
-enum Reply {
-    Ready(Level),
-    Document(Result<Box<Document>, Failure>),
-    Page(Page),
-    /// The next bytes of a file of the package; the first ones name it.
-    Part {
-        path: Option<String>,
-    },
-    Package(Result<Box<Package>, Failure>),
-    /// Its pages' bytes follow one after the other.
-    Bundle(Result<Box<Bundle>, Failure>),
-    Kind(Result<SourceKind, Failure>),
 }
 
 /// The parent's side.
@@ -429,7 +416,7 @@ impl Running {
     async fn reply(&mut self, most: usize) -> Result<(Reply, Vec<u8>), Failure> {
         let read = read_reply(&mut self.stdout, most);
         match tokio::time::timeout(self.time, read).await {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok((reply, body))) => Ok((reply.bounded(), body)),
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 let status = tokio::time::timeout(Duration::from_secs(2), self.child.wait()).await;
                 let why = match status {

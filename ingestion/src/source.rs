@@ -73,6 +73,8 @@ pub enum Bytes {
     Memory(Vec<u8>),
     /// In a file.
     File(PathBuf),
+    /// So many in the blobs of the institution, as a loaded pack left them.
+    Stored(u64),
 }
 
 /// A document of a source.
@@ -241,6 +243,12 @@ pub static SOURCES: &[&dyn Source] = &[
     &video_page::VideoPage,
     &web::Web,
 ];
+
+/// The address that `OWNER/REPO` or `OWNER/REPO@REF` stands for on GitHub; none for any other text.
+#[must_use]
+pub fn github_address(text: &str) -> Option<String> {
+    git::of_github(text)
+}
 
 /// The source of a kind.
 ///

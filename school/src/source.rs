@@ -120,7 +120,7 @@ impl Sources<'_> {
     /// Fetches a source again as it was fetched last; attaches to its unfinished run.
     ///
     /// # Errors
-    /// Conflict `UPLOADED`, `PAUSED` or `NEVER_FETCHED`.
+    /// Conflict `UPLOADED`, `PACKED`, `PAUSED` or `NEVER_FETCHED`.
     pub async fn refresh(&self, actor: &Actor, id: SourceId) -> Result<IngestionId> {
         self.school
             .commit(actor, move |tx, actor| {
@@ -146,7 +146,7 @@ impl Sources<'_> {
     /// Sets the times at which a source is fetched again, five fields in UTC, or ends them.
     ///
     /// # Errors
-    /// A schedule that cannot be read, or conflict `UPLOADED` or `NEVER_FETCHED`.
+    /// A schedule that cannot be read, or conflict `UPLOADED`, `PACKED` or `NEVER_FETCHED`.
     pub async fn schedule(&self, actor: &Actor, id: SourceId, cron: Option<String>) -> Result<Scheduled> {
         let parsed = cron.as_deref().map(Schedule::parse).transpose();
         let parsed = parsed.map_err(|why| Error::invalid("cron", "INVALID_FORMAT", why))?;
@@ -290,6 +290,10 @@ async fn fetchable(tx: &mut Tx, source: &Source) -> store::Result<Ingestion> {
     if control::uploaded(&last.request) {
         let message = "the source was uploaded, so that there is nothing to fetch it from: upload the new file";
         return Err(conflict("UPLOADED", message).into());
+    }
+    if control::packed(&last.request) {
+        let message = "the source was loaded from a pack, so that there is nothing to fetch it from: load a newer pack";
+        return Err(conflict("PACKED", message).into());
     }
     Ok(last)
 }

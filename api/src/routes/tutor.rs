@@ -90,6 +90,9 @@ pub(crate) struct CitationAttributes {
     /// Commit of a git source.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit: Option<String>,
+    /// Where the site of its repository shows the place at that commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
     /// The lesson that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     lesson_id: Option<String>,
@@ -103,6 +106,7 @@ impl From<Citation> for CitationAttributes {
             locator: one.locator,
             quote: one.quote,
             commit: one.commit,
+            address: one.address,
             lesson_id: one.lesson_id,
         }
     }

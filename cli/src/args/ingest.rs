@@ -1,8 +1,12 @@
 //! Verbs that bring content in and watch it: `ingest` and `source`.
 
+mod pack;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+
+pub(crate) use pack::PackCommand;
 
 #[derive(Debug, Args)]
 pub(crate) struct IngestArgs {
@@ -20,9 +24,10 @@ pub(crate) enum IngestSource {
         #[command(flatten)]
         common: IngestArgs,
     },
-    /// A git repository: a local path, a bundle, or an https address
+    /// A git repository: a local path, a bundle, an https address, or OWNER/REPO[@REF] of GitHub
+    #[command(visible_alias = "github")]
     Git {
-        /// Path, bundle or address
+        /// Path, bundle, address, or OWNER/REPO; @REF names a branch or tag
         path: String,
         #[command(flatten)]
         common: IngestArgs,
@@ -128,6 +133,8 @@ pub(crate) enum IngestSource {
 pub(crate) enum IngestCommand {
     #[command(flatten)]
     Source(IngestSource),
+    #[command(flatten)]
+    Offline(PackCommand),
     /// What a run would do: documents, bytes, what is unchanged, time, disk; the same as --dry-run
     #[command(
         subcommand,

@@ -1,6 +1,7 @@
 //! `lyceum ingest`: plan or start a run, show each stage, end with the report.
 
 mod control;
+mod pack;
 
 use domain::ingestion::{Crawl, Outcome, Report, SourceKind};
 use ingestion::IngestRequest;
@@ -13,6 +14,7 @@ pub(crate) async fn run(context: &Context<'_>, command: &IngestCommand) -> Resul
     match command {
         IngestCommand::Source(source) if context.cli.dry_run => plan(context, source).await,
         IngestCommand::Plan(source) => plan(context, source).await,
+        IngestCommand::Offline(command) => pack::run(context, command).await,
         IngestCommand::Source(source) => {
             let request = request(context, source)?;
             let report = run_one(context.node, &context.actor().await?, request, context.out).await?;
@@ -83,6 +85,9 @@ fn request(context: &Context<'_>, source: &IngestSource) -> Result<IngestRequest
         IngestSource::H5p { path, common } => (SourceKind::H5p, path.as_str(), common),
         IngestSource::Cmi5 { path, common } => (SourceKind::Cmi5, path.as_str(), common),
     };
+    if kind == SourceKind::Git && !context.path(path).exists() {
+        address = ingestion::source::github_address(path);
+    }
     let remote = path.contains("://");
     let place = || if remote { path.to_owned() } else { context.path(path).display().to_string() };
     Ok(IngestRequest {

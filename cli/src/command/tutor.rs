@@ -67,8 +67,9 @@ fn shown(answer: &Answer) -> String {
             .as_deref()
             .map(|commit| format!(" @ {}", commit.get(..12).unwrap_or(commit)))
             .unwrap_or_default();
+        let address = citation.address.as_deref().map(|address| format!("    {address}\n")).unwrap_or_default();
         text.push_str(&format!(
-            "[{}] {}, {}{commit}\n    {}\n",
+            "[{}] {}, {}{commit}\n    {}\n{address}",
             index + 1,
             citation.source_path,
             citation.locator,

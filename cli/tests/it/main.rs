@@ -13,6 +13,7 @@ mod house;
 mod kill;
 mod learning;
 mod operate;
+mod pack;
 mod spine;
 mod support;
 mod telemetry;

@@ -59,7 +59,7 @@ impl Run<'_> {
         let total = i64::try_from(documents.len()).unwrap_or(i64::MAX);
         let waiting: Vec<Row> = documents.iter().filter(|document| document.state == "fetched").cloned().collect();
         let mut done = total - i64::try_from(waiting.len()).unwrap_or(0);
-        if waiting.iter().any(hostile) {
+        if waiting.iter().any(|row| hostile(row) && earlier.of(row, &chapters).is_none()) {
             let (institution, id) = (self.ingestion.institution_id, self.ingestion.id);
             if let Some(reduced) = self.reduced().await {
                 self.parts
@@ -110,8 +110,8 @@ impl Run<'_> {
         for (index, row) in group.iter().enumerate() {
             // A transcript may have been corrected since.
             let spoken = format(row) == Some(Format::Captions);
-            if !spoken && let Some(read) = self.take_over(earlier, row, chapters).await? {
-                taken.insert(index, read);
+            if !spoken && let Some(old) = earlier.of(row, chapters) {
+                taken.insert(index, self.take_over(old).await?);
                 continue;
             }
             let bytes =
@@ -140,6 +140,9 @@ impl Run<'_> {
                     let included = self.included(row).await?;
                     let path = row.path.clone();
                     let parsed = crate::source::blocking(move || match format {
+                        Format::Markdown if parse::code::language(&path).is_some() => {
+                            parse::code::parse(&path, &parse::text(&path, &bytes)?)
+                        }
                         Format::Markdown => parse::markdown::parse(&path, &parse::text(&path, &bytes)?, &included),
                         other => parse::document(other, &path, &bytes),
                     });

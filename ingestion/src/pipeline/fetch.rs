@@ -51,6 +51,20 @@ pub(super) fn clean_scratch(parts: &Parts) {
     }
 }
 
+/// The blob of this content, if the institution has it and its file is there.
+pub(super) async fn kept(
+    parts: &Parts,
+    institution: InstitutionId,
+    sha256: &str,
+) -> store::Result<Option<blob::BlobRef>> {
+    let name = sha256.to_owned();
+    let known = parts.store.read(|tx| Box::pin(async move { sql::blob::get(tx, institution, &name).await })).await?;
+    match known {
+        Some(known) if parts.blobs.exists(institution, &known.key).await? => Ok(Some(known)),
+        _ => Ok(None),
+    }
+}
+
 /// Removes an uploaded file that was taken over.
 pub(super) fn remove_upload(path: &Path) {
     match std::fs::remove_file(path) {
@@ -70,22 +84,11 @@ impl Run<'_> {
         if let Ok(mut full) = self.parts.full.lock() {
             full.remove(&self.ingestion.id);
         }
-        let (scratch, institution) = (scratch(self.parts)?, self.ingestion.institution_id);
-        let mut place = request.place.clone();
-        let written = self.written(request.kind, &place, scratch.path()).await?;
-        if let Some(written) = &written {
-            place.captions = Some(written.path.clone());
-        }
-        let mut fetched = source::of(request.kind)?
-            .fetch_with(&place, &self.parts.sandbox, scratch.path(), &outside(self.parts, institution))
-            .await?;
-        if let Some(written) = &written {
-            for document in &mut fetched.documents {
-                document.extra["language"] = json!(written.note.language);
-                document.extra["transcript"] = json!(written.note);
-                fetched.warnings.extend(written.warning(&document.path));
-            }
-        }
+        let scratch = scratch(self.parts)?;
+        let fetched = match &request.packed {
+            Some(sha256) => self.unpacked(sha256).await?,
+            None => self.fetched(&request, scratch.path()).await?,
+        };
         let fingerprint = fetched.fingerprint();
         if let Some(completion) = self.unchanged(&fetched, &fingerprint).await? {
             request.uploads.iter().for_each(|path| remove_upload(path));
@@ -106,6 +109,26 @@ impl Run<'_> {
             })
             .await?;
         Ok(self.next(Stage::Chunk, "succeeded", json!({})))
+    }
+
+    /// The source, read where it lies; a recording without captions has them written down.
+    async fn fetched(&self, request: &Request, scratch: &Path) -> Outcomes<Fetched> {
+        let mut place = request.place.clone();
+        let written = self.written(request.kind, &place, scratch).await?;
+        if let Some(written) = &written {
+            place.captions = Some(written.path.clone());
+        }
+        let outside = outside(self.parts, self.ingestion.institution_id);
+        let source = source::of(request.kind)?;
+        let mut fetched = source.fetch_with(&place, &self.parts.sandbox, scratch, &outside).await?;
+        if let Some(written) = &written {
+            for document in &mut fetched.documents {
+                document.extra["language"] = json!(written.note.language);
+                document.extra["transcript"] = json!(written.note);
+                fetched.warnings.extend(written.warning(&document.path));
+            }
+        }
+        Ok(fetched)
     }
 
     /// A weaker sandbox is said in the report of every package that was read in it.
@@ -300,10 +323,13 @@ impl Run<'_> {
     ) -> Outcomes<NewDocument> {
         let institution = self.ingestion.institution_id;
         let content = match &document.bytes {
-            Bytes::Memory(bytes) => Content::from(bytes.clone()),
-            Bytes::File(path) => Content::from(path.clone()),
+            Bytes::Memory(bytes) => Some(Content::from(bytes.clone())),
+            Bytes::File(path) => Some(Content::from(path.clone())),
+            Bytes::Stored(_) => None,
         };
-        self.blob(institution, &document.sha256, content, document.media_type).await?;
+        if let Some(content) = content {
+            self.blob(institution, &document.sha256, content, document.media_type).await?;
+        }
         let mut extra = document.extra.clone();
         let mut set = |name: &str, value: Value| {
             if let Some(extra) = extra.as_object_mut() {
@@ -344,12 +370,7 @@ impl Run<'_> {
 
     /// Keeps a blob unless the institution has it already.
     async fn blob(&self, institution: InstitutionId, sha256: &str, content: Content, media_type: &str) -> Outcomes<()> {
-        let name = sha256.to_owned();
-        let known =
-            self.parts.store.read(|tx| Box::pin(async move { sql::blob::get(tx, institution, &name).await })).await?;
-        if let Some(known) = known
-            && self.parts.blobs.exists(institution, &known.key).await?
-        {
+        if kept(self.parts, institution, sha256).await?.is_some() {
             return Ok(());
         }
         let kept = blob::keep(&self.parts.store, self.parts.blobs.as_ref(), institution, content, media_type).await?;

@@ -6,7 +6,7 @@ use domain::document::Warning;
 use domain::ingestion::estimate::{ASSUMED, Estimate, Rates, Work};
 use domain::ingestion::{Failure, SourceKind, Stage};
 use domain::policy::Actor;
-use domain::{CourseId, Error, ErrorKind, InstitutionId};
+use domain::{CourseId, Error, InstitutionId};
 use serde::Serialize;
 use store::sql::document::Document;
 use store::{Tx, sql};
@@ -73,14 +73,7 @@ impl Pipeline {
     /// # Errors
     /// The source's typed failure, as a validation error with its code.
     pub async fn plan(&self, actor: &Actor, request: &super::IngestRequest) -> Result<Plan, Error> {
-        let course = match self.parts.school.course().by_slug(actor, actor.institution, &request.course).await {
-            Ok(course) => {
-                self.parts.school.ingestion().list(actor, course.id).await?;
-                Some(course.id)
-            }
-            Err(error) if error.kind == ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
+        let course = self.known_course(actor, &request.course).await?.map(|course| course.id);
         let place = Place {
             origin: request.origin.clone(),
             name: None,

@@ -29,6 +29,19 @@ pub(super) fn chapters(outline: &Outline) -> HashMap<String, String> {
     chapters
 }
 
+impl Earlier {
+    /// The published document that a fetched one equals.
+    pub(super) fn of(&self, row: &Row, chapters: &HashMap<String, String>) -> Option<&Row> {
+        let same = |old: &&Row| {
+            old.kind == row.kind
+                && old.blob_sha256 == row.blob_sha256
+                && old.extra.get("includes") == row.extra.get("includes")
+                && self.chapters.get(&row.path) == chapters.get(&row.path)
+        };
+        self.documents.get(&row.path).filter(same)
+    }
+}
+
 impl Run<'_> {
     /// What can be taken over at all.
     pub(super) async fn earlier(&self) -> Outcomes<Earlier> {
@@ -50,21 +63,8 @@ impl Run<'_> {
         })
     }
 
-    /// What an equal document became; `None` when there is none.
-    pub(super) async fn take_over(
-        &self,
-        earlier: &Earlier,
-        row: &Row,
-        chapters: &HashMap<String, String>,
-    ) -> Outcomes<Option<Read>> {
-        let Some(old) = earlier.documents.get(&row.path) else { return Ok(None) };
-        let same = old.kind == row.kind
-            && old.blob_sha256 == row.blob_sha256
-            && old.extra.get("includes") == row.extra.get("includes")
-            && earlier.chapters.get(&row.path) == chapters.get(&row.path);
-        if !same {
-            return Ok(None);
-        }
+    /// What an equal document became.
+    pub(super) async fn take_over(&self, old: &Row) -> Outcomes<Read> {
         let (institution, id) = (old.institution_id, old.id);
         let stored = self
             .parts
@@ -73,13 +73,13 @@ impl Run<'_> {
             .await?;
         let notes: Notes =
             old.extra.get("notes").and_then(|notes| serde_json::from_value(notes.clone()).ok()).unwrap_or_default();
-        Ok(Some(Read {
+        Ok(Read {
             title: old.title.clone(),
             warnings: old.warnings.clone(),
             notes,
             facts: Map::new(),
             chunks: stored.into_iter().map(|stored| stored.chunk).collect(),
-        }))
+        })
     }
 }
 

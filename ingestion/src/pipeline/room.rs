@@ -8,6 +8,7 @@ use serde::Serialize;
 use store::queue::JobError;
 use store::sql;
 use store::sql::ingestion::{Ingestion, control};
+use store::sql::institution::IngestLimits;
 
 use super::Parts;
 use super::run::{Outcomes, Run, Trouble};
@@ -48,18 +49,53 @@ pub(super) fn shown(bytes: u64) -> String {
     if mib >= 1024.0 { format!("{:.1} GiB", mib / 1024.0) } else { format!("{mib:.1} MiB") }
 }
 
-/// Why a run does not go on without more room on the disk.
-fn full(parts: &Parts, disk: &Disk) -> Failure {
+/// Why a run or a load does not go on without more room on the disk.
+fn full(parts: &Parts, disk: &Disk, what: &str, then: &str) -> Failure {
     let data = parts.store.options().data_dir.display().to_string();
     let missing = disk.needed.saturating_add(disk.reserve).saturating_sub(disk.free.unwrap_or(0));
     let message = format!(
-        "the run needs about {} on the disk of \"{data}\", which has {} free of which {} are kept back: free {} there, then resume the run",
+        "the {what} needs about {} on the disk of \"{data}\", which has {} free of which {} are kept back: free {} there, then {then}",
         shown(disk.needed),
         shown(disk.free.unwrap_or(0)),
         shown(disk.reserve),
         shown(missing)
     );
     Failure::new(failure::DISK_FULL, message)
+}
+
+/// What does not fit in what the institution may store.
+fn over(limits: &IngestLimits, stored: i64, new: u64, what: &str) -> Option<Failure> {
+    let (stored, most) = (u64::try_from(stored).unwrap_or(0), u64::try_from(limits.stored_bytes?).ok()?);
+    (stored.saturating_add(new) > most).then(|| {
+        let message = format!(
+            "the institution stores {} and may store {}; this {what} adds {}: remove a source, or have the limit raised (lyceum ingest limits)",
+            shown(stored),
+            shown(most),
+            shown(new)
+        );
+        Failure::new(failure::STORAGE_QUOTA, message)
+    })
+}
+
+/// Checks, before anything of a pack is kept, that its files fit; one of them is there twice for a moment.
+pub(super) async fn for_pack(
+    parts: &Parts,
+    institution: InstitutionId,
+    new: u64,
+    largest: u64,
+) -> Result<(), domain::Error> {
+    let (limits, stored) = parts
+        .store
+        .read(|tx| {
+            Box::pin(async move {
+                let limits = sql::institution::ingest_limits(tx, institution).await?;
+                Ok((limits, sql::blob::stored(tx, institution).await?))
+            })
+        })
+        .await?;
+    let disk = disk(parts, new.saturating_add(largest));
+    let short = || (!disk.enough).then(|| full(parts, &disk, "pack", "load it again"));
+    over(&limits, stored, new, "pack").or_else(short).map_or(Ok(()), |failure| Err(super::as_error(failure)))
 }
 
 /// A trouble that is a full disk, whatever layer said so.
@@ -114,6 +150,7 @@ impl FetchedDocument {
         match &self.bytes {
             Bytes::Memory(bytes) => bytes.len() as u64,
             Bytes::File(path) => std::fs::metadata(path).map_or(0, |state| state.len()),
+            Bytes::Stored(size) => *size,
         }
     }
 
@@ -158,7 +195,7 @@ impl Run<'_> {
     /// Checks, before anything is read, that the disk has its reserve.
     pub(super) fn room_to_begin(&self) -> Outcomes<()> {
         let disk = disk(self.parts, 0);
-        if disk.enough { Ok(()) } else { Err(Trouble::Held(full(self.parts, &disk))) }
+        if disk.enough { Ok(()) } else { Err(Trouble::Held(full(self.parts, &disk, "run", "resume the run"))) }
     }
 
     /// Checks, before anything is kept, that it fits on the disk and in what the institution may store.
@@ -177,17 +214,8 @@ impl Run<'_> {
                 })
             })
             .await?;
-        let stored = u64::try_from(stored).unwrap_or(0);
-        if let Some(most) = limits.stored_bytes.and_then(|most| u64::try_from(most).ok())
-            && stored.saturating_add(new) > most
-        {
-            let message = format!(
-                "the institution stores {} and may store {}; this source adds {}: remove a source, or have the limit raised (lyceum ingest limits)",
-                shown(stored),
-                shown(most),
-                shown(new)
-            );
-            return Err(Failure::new(failure::STORAGE_QUOTA, message).into());
+        if let Some(over) = over(&limits, stored, new, "source") {
+            return Err(over.into());
         }
         #[expect(
             clippy::cast_precision_loss,
@@ -197,7 +225,7 @@ impl Run<'_> {
         )]
         let disk = disk(self.parts, rates.disk(new as f64, rates.chunks(text as f64)) as u64);
         if !disk.enough {
-            return Err(Trouble::Held(full(self.parts, &disk)));
+            return Err(Trouble::Held(full(self.parts, &disk, "run", "resume the run")));
         }
         let (id, documents) = (self.ingestion.id, i64::try_from(fetched.documents.len()).unwrap_or(i64::MAX));
         let bytes = i64::try_from(text).unwrap_or(i64::MAX);

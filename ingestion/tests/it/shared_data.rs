@@ -43,6 +43,7 @@ async fn read(kind: SourceKind, path: &Path) -> Result<Outcome, Failure> {
         let bytes = match &document.bytes {
             Bytes::Memory(bytes) => bytes.clone(),
             Bytes::File(file) => std::fs::read(file).unwrap(),
+            Bytes::Stored(_) => unreachable!("nothing is loaded here"),
         };
         inputs.push(Input { format, path: document.path.clone(), bytes });
     }

@@ -362,3 +362,107 @@ async fn a_recording_is_known_by_its_bytes_and_finds_its_captions() {
     let gone = Place { captions: Some("/nowhere.vtt".into()), ..place(&video) };
     assert_eq!(fetch(SourceKind::Video, &gone).await.unwrap_err().code, "NOT_FOUND");
 }
+
+/// Titles of modules with the paths of their lessons.
+fn tree(fetched: &Fetched) -> Vec<(Option<&str>, Vec<&str>)> {
+    let lessons = |module: &'_ ingestion::source::Module| module.lessons.len();
+    assert!(fetched.outline.modules.iter().all(|module| lessons(module) > 0));
+    fetched
+        .outline
+        .modules
+        .iter()
+        .map(|module| (module.title.as_deref(), module.lessons.iter().map(|lesson| lesson.path.as_str()).collect()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_table_of_contents_of_another_generator_gives_the_modules() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, files) in [
+        (
+            "mkdocs",
+            vec![("mkdocs.yml", "nav:\n  - index.md\n  - Guide:\n    - guide/boats.md\n    - Sails: guide/sails.md\n")],
+        ),
+        (
+            "quarto",
+            vec![(
+                "_quarto.yml",
+                "book:\n  chapters:\n    - docs/index.md\n    - part: Guide\n      chapters: [docs/guide/boats.md, docs/guide/sails.md]\n",
+            )],
+        ),
+        (
+            "jupyter",
+            vec![(
+                "docs/_toc.yml",
+                "root: index\nparts:\n  - caption: Guide\n    chapters:\n      - file: guide/boats\n      - file: guide/sails\n",
+            )],
+        ),
+        (
+            "docusaurus",
+            vec![(
+                "sidebars.js",
+                "module.exports = {docs: ['index', {type: 'category', label: 'Guide', items: ['guide/boats', 'guide/sails']}]};",
+            )],
+        ),
+    ] {
+        let root = folder.path().join(name);
+        for (path, text) in files {
+            write(&root, path, text);
+        }
+        for (path, title) in
+            [("index", "Start"), ("guide/sails", "Sails"), ("guide/boats", "Boats"), ("spare", "Spare")]
+        {
+            write(&root, &format!("docs/{path}.md"), format!("# {title}\n\nWords.\n"));
+        }
+        let fetched = fetch(SourceKind::Dir, &place(&root)).await.unwrap();
+        assert_eq!(
+            tree(&fetched),
+            [
+                (Some("Introduction"), vec!["docs/index.md"]),
+                (Some("Guide"), vec!["docs/guide/boats.md", "docs/guide/sails.md"])
+            ],
+            "{name}"
+        );
+        let codes: Vec<&str> = fetched.warnings.iter().map(|warning| warning.code.as_str()).collect();
+        assert_eq!(codes, ["UNLISTED_FILES"], "{name}");
+    }
+    // Folders with a label, a position, and pages in the order of their front matter.
+    let root = folder.path().join("categories");
+    write(&root, "docs/a-last/_category_.json", r#"{"label": "The end", "position": 2}"#);
+    write(&root, "docs/a-last/x.md", "# X\n\nWords.\n");
+    write(&root, "docs/z-first/_category_.json", r#"{"label": "The start", "position": 1}"#);
+    write(&root, "docs/z-first/a.md", "---\nsidebar_position: 2\n---\n# A\n\nWords.\n");
+    write(&root, "docs/z-first/b.md", "---\nsidebar_position: 1\n---\n# B\n\nWords.\n");
+    let fetched = fetch(SourceKind::Dir, &place(&root)).await.unwrap();
+    assert_eq!(
+        tree(&fetched),
+        [
+            (Some("The start"), vec!["docs/z-first/b.md", "docs/z-first/a.md"]),
+            (Some("The end"), vec!["docs/a-last/x.md"]),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn code_of_a_repository_is_read_and_that_of_others_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("r");
+    for (path, text) in [
+        ("README.md", "# Boats\n\nWords.\n"),
+        ("src/boat.rs", "/// A boat.\npub struct Boat;\n"),
+        ("src/notes.md", "# Notes\n\nWords.\n"),
+        ("vendor/other.rs", "fn other() {}\n"),
+        ("src/data.bin", "x"),
+    ] {
+        write(&root, path, text);
+    }
+    write(&root, "src/large.rs", format!("fn f() {{}}\n{}", "// word\n".repeat(40_000)));
+    git(&root, &["init", "-q"]);
+    git(&root, &["add", "."]);
+    git(&root, &["commit", "-qm", "x"]);
+    let fetched = fetch(SourceKind::Git, &place(&root)).await.unwrap();
+    let paths: Vec<&str> = fetched.documents.iter().map(|document| document.path.as_str()).collect();
+    assert_eq!(paths, ["README.md", "src/boat.rs", "src/notes.md"]);
+    let plain = fetch(SourceKind::Dir, &place(&root)).await.unwrap();
+    assert_eq!(plain.documents.len(), 2, "a folder is read for its documents");
+}

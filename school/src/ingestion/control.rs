@@ -316,6 +316,11 @@ pub(crate) fn uploaded(request: &Value) -> bool {
     request.get("uploads").and_then(Value::as_array).is_some_and(|uploads| !uploads.is_empty())
 }
 
+/// Whether a request names a source that came with a pack.
+pub(crate) fn packed(request: &Value) -> bool {
+    request.get("packed").is_some_and(Value::is_string)
+}
+
 fn uploads_are_there(request: &Value) -> bool {
     let uploads = request.get("uploads").and_then(Value::as_array).into_iter().flatten();
     uploads.filter_map(Value::as_str).all(|path| std::path::Path::new(path).is_file())

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use domain::chunk::{Chunk, Sentence};
+use domain::ingestion::SourceKind;
 use domain::{ChunkId, CourseId, DocumentId, InstitutionId, LessonId, Locator, LocatorKind, SourceId, VersionId, text};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -37,10 +38,20 @@ pub struct StoredChunk {
     pub source_path: String,
     /// Commit of a git source.
     pub commit: Option<String>,
+    /// Address of a git source that was read from one.
+    pub origin: Option<String>,
     /// The lesson that shows the document, a visible one first.
     pub lesson_id: Option<LessonId>,
     /// Name of that lesson.
     pub lesson_title: Option<String>,
+}
+
+impl StoredChunk {
+    /// Where the site of the repository shows a place of this document at its commit.
+    #[must_use]
+    pub fn address(&self, place: Locator) -> Option<String> {
+        domain::permalink::permalink(self.origin.as_deref()?, self.commit.as_deref()?, &self.source_path, place)
+    }
 }
 
 /// Sentences as rows keep them: times stay milliseconds, where the wire has seconds.
@@ -61,10 +72,11 @@ pub(super) const VISIBLE: &str = "c.institution_id = $1 AND c.course_id = $2
 const SELECT: &str =
     "SELECT c.id, c.institution_id, c.course_id, c.version_id, c.document_id, c.position, c.locator_kind,
     c.locator_start, c.locator_end, c.content_hash, c.flagged, c.heading_path, c.text, c.sentences,
-    d.path AS source_path, v.commit_id, l.id AS lesson_id, l.title AS lesson_title
+    d.path AS source_path, v.commit_id, o.kind AS source_kind, o.origin, l.id AS lesson_id, l.title AS lesson_title
   FROM chunks c
   JOIN documents d ON d.id = c.document_id
   JOIN source_versions v ON v.id = c.version_id
+  JOIN sources o ON o.id = v.source_id
   LEFT JOIN lessons l ON l.id = (
     SELECT x.id FROM lessons x
     WHERE x.document_id = c.document_id AND x.institution_id = $1 AND ($3 OR NOT x.hidden)
@@ -289,6 +301,10 @@ fn stored(row: &Row) -> Result<StoredChunk> {
         content_hash: row.text("content_hash")?,
         source_path: row.text("source_path")?,
         commit: row.text_opt("commit_id")?,
+        origin: (row.text("source_kind")? == SourceKind::Git.as_str())
+            .then(|| row.text("origin"))
+            .transpose()?
+            .filter(|origin| origin.starts_with("https://")),
         lesson_id: row.id_opt("lesson_id")?,
         lesson_title: row.text_opt("lesson_title")?,
     })

@@ -214,6 +214,14 @@ function Places({ title, all, numbered, onOpen }: PlacesProps) {
               {numbered ? <b>{index + 1}</b> : null} {cited.headingPath.at(-1) ?? cited.sourcePath},{" "}
               {inWords(cited.locator)}
             </button>
+            {cited.address ? (
+              <>
+                {" "}
+                <a href={cited.address} target="_blank" rel="noreferrer">
+                  in its repository
+                </a>
+              </>
+            ) : null}
           </li>
         ))}
       </ul>
