@@ -60,13 +60,14 @@ impl GitHub {
     }
 }
 
-/// Owner and name, of an address of GitHub.
+/// Owner and name, of an address of GitHub; a branch or tag behind `@` is left out.
 fn repository(origin: &str) -> Option<(String, String)> {
     let url = Url::parse(origin).ok().filter(|url| url.host_str() == Some(HOST))?;
-    let mut path = url.path_segments()?;
-    let (owner, name) = (path.next()?, path.next()?.trim_end_matches(".git"));
-    let rest = path.all(str::is_empty);
-    (rest && !owner.is_empty() && !name.is_empty()).then(|| (owner.to_owned(), name.to_owned()))
+    let project = url.path().split('@').next()?.trim_matches('/');
+    let (owner, name) = project.split_once('/')?;
+    let name = name.trim_end_matches(".git");
+    let good = !owner.is_empty() && !name.is_empty() && !name.contains('/');
+    good.then(|| (owner.to_owned(), name.to_owned()))
 }
 
 #[derive(Deserialize)]
@@ -159,6 +160,7 @@ mod tests {
             "https://github.com/rust-lang/book",
             "https://github.com/rust-lang/book.git",
             "https://github.com/rust-lang/book/",
+            "https://github.com/rust-lang/book@release/1.0",
         ] {
             assert_eq!(repository(origin), Some(("rust-lang".into(), "book".into())), "{origin}");
         }
