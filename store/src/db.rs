@@ -70,6 +70,7 @@ value_from! {
     domain::AppealId => Text, |v: domain::AppealId| v.to_string();
     domain::ApiKeyId => Text, |v: domain::ApiKeyId| v.to_string();
     domain::ModelRequestId => Text, |v: domain::ModelRequestId| v.to_string();
+    domain::UploadId => Text, |v: domain::UploadId| v.to_string();
     &serde_json::Value => Text, |v: &serde_json::Value| v.to_string();
 }
 
