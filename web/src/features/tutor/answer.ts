@@ -3,6 +3,8 @@ import type { Place } from "../../api/place";
 
 export interface Citation {
   sourcePath: string;
+  /** Where the site of its repository shows the place. */
+  address?: string | null;
   headingPath: string[];
   locator: Place;
   quote: string;
