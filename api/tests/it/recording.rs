@@ -325,7 +325,7 @@ async fn the_page_of_another_sites_player_frames_that_site_alone() {
     assert!(policy.contains("frame-src https://www.youtube-nocookie.com;") && !policy.contains("script"), "{policy}");
     assert_eq!(page.headers["x-frame-options"], "SAMEORIGIN");
     let client = world.call(None, Method::GET, "/app/courses", None).await;
-    assert!(client.headers["content-security-policy"].to_str().unwrap().contains("frame-src 'self';"));
+    assert!(client.headers["content-security-policy"].to_str().unwrap().ends_with("frame-src 'self'"));
     for bad in ["short", "dQw4w9WgXcQ%22", "..%2F..%2Fapp11"] {
         let refused = world.call(None, Method::GET, &format!("/player/youtube/{bad}"), None).await;
         assert_eq!(refused.status, StatusCode::NOT_FOUND, "{bad}");
