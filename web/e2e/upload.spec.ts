@@ -28,8 +28,8 @@ test("an upload that a reload broke off goes on where it stopped", async ({ page
   await page.getByLabel("The file").setInputFiles(file);
   await page.getByRole("button", { name: "Upload and ingest" }).click();
   await expect.poll(() => offsets).toContain(String(16 * 1024 * 1024));
-  await page.unroute("**/api/v1/uploads/*");
   await page.reload();
+  await page.unroute("**/api/v1/uploads/*");
   offsets.length = 0;
   const started = page.waitForResponse(
     (answer) => answer.request().method() === "POST" && answer.url().endsWith("/api/v1/ingestions"),
