@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use assistant::Assistant;
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use llm_gateway::Gateway;
 use recommender::Recommender;
 use school::School;
@@ -186,6 +187,12 @@ pub async fn serve_with(
     }
     let router = Api::with(state, options, shutdown.clone()).into_router();
     let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    // Else the second piece of a stream waits for the client's word on the first, 40 ms on many systems.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps small pieces back");
+        }
+    });
     axum::serve(listener, service).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
 }
 

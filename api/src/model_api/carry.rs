@@ -21,8 +21,6 @@ use super::scan::Scan;
 pub(super) const MOST_ANSWER: usize = 64 * 1024 * 1024;
 /// The end of a stream that is kept to read the usage from.
 const TAIL: usize = 4 * 1024;
-/// Bytes that are gathered before they are passed on.
-const GATHERED: usize = 16 * 1024;
 /// A stream that waits longer than this for a worker is told its place in the queue.
 const QUIET: Duration = Duration::from_millis(1_000);
 
@@ -165,25 +163,17 @@ fn usage_of(body: &[u8]) -> Option<Usage> {
 }
 
 /// A body in pieces on its way to the client: counted, and ended honestly when it breaks off.
-///
-/// The first piece is passed on at once. What is there together after it goes out together, because each piece
-/// costs a write and wakes the client; nothing is waited for.
 pub(crate) struct Carried {
     body: AnswerBody,
     style: Style,
     tail: VecDeque<u8>,
     pieces: u32,
-    begun: bool,
-    gathered: Vec<u8>,
-    /// The body's task was let go first once.
-    yielded: bool,
     over: bool,
 }
 
 impl Carried {
     fn new(body: AnswerBody, style: Style) -> Self {
-        let gathered = Vec::new();
-        Self { body, style, tail: VecDeque::new(), pieces: 0, begun: false, gathered, yielded: false, over: false }
+        Self { body, style, tail: VecDeque::new(), pieces: 0, over: false }
     }
 
     fn note(&mut self, piece: &[u8]) {
@@ -230,39 +220,24 @@ impl Stream for Carried {
     type Item = Result<Bytes, std::convert::Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while !self.over {
-            match self.body.poll_next_unpin(context) {
-                Poll::Ready(Some(Ok(piece))) => {
-                    self.note(&piece);
-                    if !std::mem::replace(&mut self.begun, true) {
-                        return Poll::Ready(Some(Ok(piece)));
-                    }
-                    self.yielded = false;
-                    self.gathered.extend_from_slice(&piece);
-                    if self.gathered.len() >= GATHERED {
-                        break;
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    self.over = true;
-                    let told = Fault::from(error).event(self.style);
-                    self.gathered.extend_from_slice(told.as_bytes());
-                }
-                Poll::Ready(None) => self.over = true,
-                Poll::Pending if self.gathered.is_empty() => return Poll::Pending,
-                Poll::Pending if self.yielded => {
-                    self.yielded = false;
-                    break;
-                }
-                Poll::Pending => {
-                    self.yielded = true;
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-            }
+        if self.over {
+            return Poll::Ready(None);
         }
-        let gathered = std::mem::take(&mut self.gathered);
-        Poll::Ready((!gathered.is_empty()).then(|| Ok(Bytes::from(gathered))))
+        let piece = match std::task::ready!(self.body.poll_next_unpin(context)) {
+            Some(Ok(piece)) => {
+                self.note(&piece);
+                Some(piece)
+            }
+            Some(Err(error)) => {
+                self.over = true;
+                Some(Bytes::from(Fault::from(error).event(self.style)))
+            }
+            None => {
+                self.over = true;
+                None
+            }
+        };
+        Poll::Ready(piece.map(Ok))
     }
 }
 
