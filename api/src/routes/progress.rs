@@ -22,6 +22,12 @@ use crate::stream::{self, WAITING, reader_now};
 pub(super) const QUERY: &[(&str, &str)] = &[("ingestion", "Id of the ingestion")];
 /// Writes of other processes are noticed by looking.
 const LOOK: Duration = Duration::from_secs(1);
+/// The log of PostgreSQL shows an event once every transaction before it is over: looked for this often,
+const SOON: Duration = Duration::from_millis(100);
+/// and so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What the log has of every run that ended.
+const ENDS: [&str; 2] = ["content.ingestion_completed", "content.ingestion_failed"];
 
 /// Query of the stream.
 #[derive(Deserialize)]
@@ -73,6 +79,7 @@ async fn follow(app: App, mut caller: Caller, first: Status, mut seq: i64, out: 
     let ingestions = app.ports.school.ingestion();
     let mut last = first;
     let mut checked = Instant::now();
+    let (mut told, mut ended_at) = (false, None);
     loop {
         appended.borrow_and_update();
         // The state comes before the log, so that the last events of an ended ingestion are sent before the end.
@@ -85,25 +92,32 @@ async fn follow(app: App, mut caller: Caller, first: Status, mut seq: i64, out: 
         let moved = shown(&now) != shown(&last);
         for (place, event) in &events {
             let Ok(data) = serde_json::to_string(event) else { continue };
-            let event = Event::default().id(place.to_string()).event(event.event_type.clone()).data(data);
-            if out.send(event).await.is_err() {
+            let sent = Event::default().id(place.to_string()).event(event.event_type.clone()).data(data);
+            if out.send(sent).await.is_err() {
                 return;
             }
             seq = *place;
+            told |= ENDS.contains(&event.event_type.as_str());
         }
         let ended = now.run.state != "running";
-        if (moved || ended)
+        if ended && !told {
+            // Taken up behind its end, a stream sends no event of it again.
+            let Ok(all) = ingestions.events(&caller.actor, last.run.id, 0).await else { return };
+            told = all.iter().any(|(place, event)| *place <= seq && ENDS.contains(&event.event_type.as_str()));
+        }
+        let over = ended && (told || ended_at.get_or_insert_with(Instant::now).elapsed() > PATIENCE);
+        if (over || (moved && !ended))
             && out.send(Event::default().event("progress").data(state_of(&now).to_string())).await.is_err()
         {
             return;
         }
-        if ended {
+        if over {
             return;
         }
         last = now;
         tokio::select! {
             changed = appended.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(if ended { SOON } else { LOOK }) => {}
             () = out.closed() => return,
             () = app.shutdown.cancelled() => return,
         }
