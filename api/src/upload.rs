@@ -119,10 +119,11 @@ fn named(folder: &Path, stem: &str, name: &str) -> PathBuf {
     folder.join(if ending.is_empty() { stem.to_owned() } else { format!("{stem}.{ending}") })
 }
 
-/// What came is kept: an upload in pieces goes on where it stopped.
+/// Of an upload in pieces what came is kept; one in a single request is sent again.
 fn broken_disk(error: std::io::Error) -> ApiError {
     if error.kind() == std::io::ErrorKind::StorageFull {
-        let message = "the disk of the server is full: once there is room, the upload goes on where it stopped";
+        let message =
+            "the disk of the server is full: make room and send it again; a file in pieces goes on where it stopped";
         return ApiError::new(ErrorKind::Unavailable, DISK_FULL, message);
     }
     ApiError(Error::new(ErrorKind::Unavailable, format!("database of uploads: cannot store the file: {error}")))

@@ -21,7 +21,7 @@ use crate::extract::{Caller, Path};
 use crate::upload::{self, Piece};
 
 /// The version of the protocol.
-pub(crate) const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.0.0";
 /// What of it is served beside its core.
 const EXTENSIONS: &str = "creation,expiration,termination";
 /// Most bytes of a file.
