@@ -17,7 +17,8 @@ if ! [ -x "$python" ] || ! "$python" -c 'import fastembed, numpy' 2>/dev/null; t
 fi
 # A folder of its own: the bench's lock file is not the product's.
 export CARGO_TARGET_DIR=$cache/target-embed
-cargo build --release --locked >&2
+# Not --locked: what the product depends on since the lock file was written is added to it.
+cargo build --release >&2
 bench=$CARGO_TARGET_DIR/release/lyceum-bench-embed
 "$bench" pull >&2 || { echo "skipped: the embedding model could not be fetched"; exit 1; }
 exec "$python" -u drive.py "$bench" "$cache/embed-work"
