@@ -4,7 +4,7 @@
 //! found, and what was lost is gathered. The lesson that records the import says nothing of the
 //! questions' words: they stay closed to the tutor.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use domain::document::DocumentKind;
 use domain::ingestion::{Failure, SourceKind, failure};
@@ -138,7 +138,15 @@ pub(super) fn question_files(files: &Files, bundle: &mut Bundle) -> Vec<(String,
 /// The questions of these files; what is lost of them goes into the bundle.
 pub(super) fn questions(paths: &[(String, Element)], files: &Files, bundle: &mut Bundle) -> Bank {
     let mut bank = Bank::default();
+    let here = paths.iter().filter_map(|(_, root)| root.child("objectbank")?.attribute("ident"));
+    let here: BTreeSet<String> = here.map(str::to_owned).collect();
     for (path, root) in paths {
+        for missing in banks(root).difference(&here) {
+            bundle.lose(
+                path,
+                format!("the test takes questions from the bank \"{missing}\", which is not in the package"),
+            );
+        }
         let test = root.child("assessment").or_else(|| root.child("objectbank"));
         let named = test
             .and_then(|test| test.attribute("title"))
@@ -194,6 +202,13 @@ pub(super) fn questions(paths: &[(String, Element)], files: &Files, bundle: &mut
         }
     }
     bank
+}
+
+/// The banks that a test takes questions from: single ones, and as many as chance draws.
+fn banks(root: &Element) -> BTreeSet<String> {
+    let single = root.below("bankentry_item").into_iter();
+    let single = single.filter_map(|item| item.attribute("sourcebank_ref").map(str::to_owned));
+    single.chain(root.below("sourcebank_ref").into_iter().map(Element::words)).collect()
 }
 
 /// Takes the questions over, with a hidden lesson that says how many and what was lost.

@@ -134,7 +134,7 @@ fn refusal(name: &str) -> Option<(&'static str, &'static str)> {
         "items_1.2/fib.xml" | "items_1.2/fib_str.xml" | "items_1.2/item_no_title.xml" => {
             ("BAD_DOCUMENT", "not well-formed")
         }
-        "items_1.2/bank_entry_item.xml" => ("EMPTY", "no question"),
+        "items_1.2/bank_entry_item.xml" => ("EMPTY", "from the bank"),
         _ => return None,
     })
 }
