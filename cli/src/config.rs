@@ -76,6 +76,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) queue_per_user: usize,
     /// Requests of one institution that may wait.
     pub(crate) queue_per_institution: usize,
+    /// Days that a request which nobody waited for is kept with its answer after it ended.
+    pub(crate) kept_days: u32,
     /// Multiplies every time of the scheduler; for simulations.
     pub(crate) time_scale: f64,
     /// Names that stand for models, each with the models to try in order.
@@ -88,6 +90,7 @@ impl Default for GatewayConfig {
             queue_per_class: 256,
             queue_per_user: 64,
             queue_per_institution: 512,
+            kept_days: 30,
             time_scale: 1.0,
             aliases: std::collections::BTreeMap::new(),
         }

@@ -160,8 +160,9 @@ impl Node {
         Ok(node)
     }
 
-    /// Removes, now and every hour, blobs that nothing has referenced for a day.
-    pub(crate) fn collect_blobs(self: &Arc<Self>) {
+    /// Removes, now and every hour, blobs that nothing has referenced for a day, and durable requests that are over
+    /// long enough.
+    pub(crate) fn collect(self: &Arc<Self>) {
         let node = self.clone();
         self.tasks.spawn(async move {
             let mut hours = tokio::time::interval(Duration::from_secs(3600));
@@ -172,6 +173,12 @@ impl Node {
                 }
                 if let Err(error) = node.collect_once().await {
                     tracing::warn!(%error, "unreferenced blobs were not collected; the next hour tries again");
+                }
+                let kept = Duration::from_secs(u64::from(node.config.gateway.kept_days) * 24 * 3600);
+                match node.school.model_request().forget(kept).await {
+                    Ok(0) => {}
+                    Ok(forgotten) => tracing::info!(forgotten, "old durable requests were deleted with their answers"),
+                    Err(error) => tracing::warn!(%error, "old durable requests stay; the next hour tries again"),
                 }
             }
         });

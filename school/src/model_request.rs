@@ -8,7 +8,7 @@ use domain::job::Job;
 use domain::model_request::{self, ModelRequest, RequestState};
 use domain::policy::{Action, Actor, Subject};
 use domain::wire::Class;
-use domain::{ApiKeyId, CourseId, Error, ErrorKind, ModelRequestId, UserId};
+use domain::{ApiKeyId, CourseId, Error, ErrorKind, Micros, ModelRequestId, UserId};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use store::Tx;
@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::unit::{KEY_REUSED, announce};
 use crate::{Result, School, access};
+
+/// Requests that one transaction deletes.
+const FORGOTTEN_AT_ONCE: i64 = 200;
 
 /// Use cases of durable requests.
 pub struct ModelRequests<'a> {
@@ -116,6 +119,32 @@ impl ModelRequests<'_> {
             self.school.inner.running.stop(id);
         }
         Ok(request)
+    }
+
+    /// Deletes, in every institution, what ended longer ago than `kept`, with its answer; yields how many.
+    ///
+    /// # Errors
+    /// The store is gone.
+    pub async fn forget(&self, kept: Duration) -> Result<usize> {
+        let store = self.school.store();
+        let kept = Micros::try_from(kept.as_micros()).unwrap_or(Micros::MAX);
+        let mut forgotten = 0;
+        for institution in store.read(|tx| Box::pin(store::sql::institution::list(tx))).await? {
+            loop {
+                let gone = store.write(move |tx| {
+                    Box::pin(async move {
+                        let before = tx.now().await?.saturating_sub(kept);
+                        rows::forget(tx, institution.id, before, FORGOTTEN_AT_ONCE).await
+                    })
+                });
+                let gone = gone.await?;
+                forgotten += gone;
+                if i64::try_from(gone).is_ok_and(|gone| gone < FORGOTTEN_AT_ONCE) {
+                    break;
+                }
+            }
+        }
+        Ok(forgotten)
     }
 
     /// Serves durable requests from `queue` with `runner`.

@@ -108,7 +108,7 @@ pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> 
     for notice in &node.notices {
         out.note(format!("degraded: {notice}"));
     }
-    node.collect_blobs();
+    node.collect();
     node.keep_schedules();
     let state = api::ApiState {
         school: node.school.clone(),

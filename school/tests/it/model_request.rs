@@ -182,6 +182,29 @@ store::both_databases!(requests_end_with_an_answer_or_a_reason, |store| async mo
     sound(&store).await;
 });
 
+store::both_databases!(what_is_over_long_enough_is_forgotten_with_its_job, |store| async move {
+    let small = Small::new(store.clone()).await;
+    small.user("ada").await;
+    let ada = small.acting("ada").await;
+    let (good, never) = (small.submit(&ada, "1", "hello").await.id, small.submit(&ada, "2", "never").await.id);
+    let serving = Serving::start(&small);
+    small.ended(&ada, good).await;
+    small.ended(&ada, never).await;
+    serving.stop().await;
+    let open = small.submit(&ada, "3", "hello").await.id;
+    let requests = small.school.model_request();
+    assert_eq!(requests.forget(Duration::from_secs(3_600)).await.unwrap(), 0, "too young");
+    assert_eq!(requests.forget(Duration::ZERO).await.unwrap(), 2);
+    for gone in [good, never] {
+        assert_eq!(requests.get(&ada, gone).await.unwrap_err().kind, ErrorKind::NotFound);
+    }
+    assert_eq!(requests.get(&ada, open).await.unwrap().state, RequestState::Queued, "what is open stays");
+    let jobs = testing::query(&store, "SELECT id FROM jobs WHERE kind = 'run_model_request'").await.unwrap();
+    assert_eq!(jobs.len(), 1);
+    assert_ne!(small.submit(&ada, "1", "hello").await.id, good, "its key is free again");
+    sound(&store).await;
+});
+
 store::both_databases!(a_cancelled_request_stops_and_stays_cancelled, |store| async move {
     let small = Small::new(store.clone()).await;
     small.user("ada").await;

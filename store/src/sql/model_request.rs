@@ -1,7 +1,7 @@
 //! Rows of `model_requests`: each is answered by its job, in the transaction that marks the job done.
 
 use domain::model_request::{self, ModelRequest, RequestState};
-use domain::{InstitutionId, JobId, ModelRequestId, UserId};
+use domain::{InstitutionId, JobId, Micros, ModelRequestId, UserId};
 use serde_json::json;
 
 use crate::db::{Row, Tx, args};
@@ -155,6 +155,25 @@ pub async fn cancel(tx: &mut Tx, request: &ModelRequest) -> Result<bool> {
     // the job has ended too.
     admin::cancel(tx, request.institution_id, model_request::JOB, &request.id.to_string()).await?;
     finish(tx, request, End::Cancelled).await
+}
+
+/// Deletes requests that ended before `before` (microseconds), each with its job, `most` at a time; yields how many.
+///
+/// # Errors
+/// The database refuses.
+pub async fn forget(tx: &mut Tx, institution: InstitutionId, before: Micros, most: i64) -> Result<usize> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM model_requests WHERE institution_id = $1 AND finished_at < $2 ORDER BY finished_at LIMIT $3"
+    );
+    let rows = tx.rows(&sql, args![institution, before, most]).await?;
+    for row in &rows {
+        let request = read(row)?;
+        admin::remove(tx, institution, model_request::JOB, &request.id.to_string()).await?;
+        tx.exec("DELETE FROM model_requests WHERE institution_id = $1 AND id = $2", args![institution, request.id])
+            .await?;
+        announce(tx, &request, "llm.processing_forgotten", json!({ "createdAt": request.created_at })).await?;
+    }
+    Ok(rows.len())
 }
 
 /// Ends requests whose jobs gave up; called wherever a job may have died, in the same transaction.

@@ -150,6 +150,20 @@ pub async fn revive(tx: &mut Tx, institution: InstitutionId, kind: &str, idem_ke
     Ok(revived)
 }
 
+/// Deletes the job of a key that has ended; its key may then be used again.
+///
+/// # Errors
+/// The database refuses.
+pub async fn remove(tx: &mut Tx, institution: InstitutionId, kind: &str, idem_key: &str) -> Result<()> {
+    tx.exec(
+        "DELETE FROM jobs WHERE institution_id = $1 AND kind = $2 AND idem_key = $3
+           AND state IN ('done', 'cancelled', 'dead')",
+        args![institution, kind, idem_key],
+    )
+    .await
+    .map(|_| ())
+}
+
 /// Deletes jobs that ended well before `before` (microseconds); their keys may then be used again.
 ///
 /// # Errors
