@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::ingestion::failure;
 use domain::{Error, ErrorKind};
 use serde_json::{Value, json};
 
@@ -19,8 +20,6 @@ pub(crate) const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
 pub(crate) const PRECONDITION_REQUIRED: &str = "PRECONDITION_REQUIRED";
 /// Somebody else is at it right now.
 pub(crate) const LOCKED: &str = "LOCKED";
-/// The disk has no room.
-pub(crate) const DISK_FULL: &str = "DISK_FULL";
 /// It took too long.
 pub(crate) const TIMEOUT: &str = "TIMEOUT";
 /// A part that cannot be served was asked for.
@@ -64,7 +63,7 @@ impl ApiError {
             PRECONDITION_REQUIRED => return StatusCode::PRECONDITION_REQUIRED,
             school::course::PRECONDITION_FAILED => return StatusCode::PRECONDITION_FAILED,
             LOCKED => return StatusCode::LOCKED,
-            DISK_FULL => return StatusCode::INSUFFICIENT_STORAGE,
+            failure::DISK_FULL => return StatusCode::INSUFFICIENT_STORAGE,
             BAD_RANGE => return StatusCode::RANGE_NOT_SATISFIABLE,
             _ => {}
         }

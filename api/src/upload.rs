@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use axum::extract::multipart::{Field, Multipart, MultipartError};
+use domain::ingestion::failure;
 use domain::{Error, ErrorKind, UploadId};
 use school::upload::Upload;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::error::{ApiError, ApiResult, DISK_FULL, TOO_LARGE};
+use crate::error::{ApiError, ApiResult, TOO_LARGE};
 
 mod piece;
 
@@ -124,7 +125,7 @@ fn broken_disk(error: std::io::Error) -> ApiError {
     if error.kind() == std::io::ErrorKind::StorageFull {
         let message =
             "the disk of the server is full: make room and send it again; a file in pieces goes on where it stopped";
-        return ApiError::new(ErrorKind::Unavailable, DISK_FULL, message);
+        return ApiError::new(ErrorKind::Unavailable, failure::DISK_FULL, message);
     }
     ApiError(Error::new(ErrorKind::Unavailable, format!("database of uploads: cannot store the file: {error}")))
 }

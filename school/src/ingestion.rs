@@ -59,6 +59,9 @@ pub trait Starter: Send + Sync {
     /// What the request would bring, as JSON for people and programs; nothing is written.
     async fn plan(&self, actor: &Actor, request: StartRequest) -> Result<serde_json::Value>;
 
+    /// Checks that a file of so many bytes has room: on the disk, and in what the institution may store.
+    async fn room(&self, institution: InstitutionId, bytes: u64) -> Result<()>;
+
     /// A published version is gone from its course: indexes beside the rows forget it.
     async fn removed(&self, institution: InstitutionId, course: CourseId, version: VersionId);
 }
@@ -110,8 +113,8 @@ impl Ingestions<'_> {
             })
             .await?;
         check_location(new.kind, &new.location, &self.school.options().ingest_hosts)?;
-        if let Some(Started { id }) = self.school.replayed(actor).await? {
-            return self.get(actor, id).await;
+        if let Some(before) = self.answered(actor).await? {
+            return Ok(before);
         }
         let request = StartRequest {
             institution: course.institution_id,
@@ -135,6 +138,17 @@ impl Ingestions<'_> {
             })
             .await?;
         self.get(actor, id).await
+    }
+
+    /// What the same request, by its idempotency key, started before.
+    ///
+    /// # Errors
+    /// The key was used for another request.
+    pub async fn answered(&self, actor: &Actor) -> Result<Option<Ingestion>> {
+        match self.school.replayed(actor).await? {
+            Some(Started { id }) => self.get(actor, id).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What an ingestion would bring: documents, bytes, time, disk, what is unchanged. Nothing is written.

@@ -41,9 +41,10 @@ impl Uploads<'_> {
     /// Begins an upload of `length` bytes into a course; uploads that nobody ingested in time are given up.
     ///
     /// # Errors
-    /// Refused by policy, or too many uploads at a time.
+    /// Refused by policy, too many uploads at a time, or no room for the file.
     pub async fn begin(&self, actor: &Actor, course: CourseId, name: String, length: i64) -> Result<Begun> {
         check_text("filename", &name, 1, 200)?;
+        self.room(actor, course, length).await?;
         let fresh = UploadId::fresh();
         let (id, expired) = self
             .school
@@ -79,6 +80,19 @@ impl Uploads<'_> {
             })
             .await?;
         Ok(Begun { upload: self.get(actor, id).await?, expired })
+    }
+
+    /// Refuses a file that nobody could ingest, before its first byte comes.
+    async fn room(&self, actor: &Actor, course: CourseId, length: i64) -> Result<()> {
+        let Some(starter) = self.school.inner.starter.get() else { return Ok(()) };
+        if self.school.replayed::<(UploadId, Vec<UploadId>)>(actor).await?.is_some() {
+            return Ok(());
+        }
+        let acting = actor.clone();
+        let course = self.school.read(move |tx| {
+            Box::pin(async move { crate::course::editable(tx, &acting, Action::Ingest, course).await })
+        });
+        starter.room(course.await?.institution_id, u64::try_from(length).unwrap_or(0)).await
     }
 
     /// An upload.

@@ -278,6 +278,11 @@ pub(super) async fn cancel(State(app): State<App>, caller: Caller, Path(id): Pat
     Ok(changed(app.ports.school.ingestion().cancel(&caller.actor, id).await?))
 }
 
+async fn begun(app: &App, caller: &Caller, id: IngestionId) -> ApiResult<Response> {
+    let status = app.ports.school.ingestion().status(&caller.actor, id).await?;
+    Ok(created(format!("/api/v1/ingestions/{id}"), resource(&status)))
+}
+
 pub(super) async fn create(State(app): State<App>, caller: Caller, request: Request) -> ApiResult<Response> {
     let form = request
         .headers()
@@ -313,13 +318,14 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
         }
     } else {
         let Json(new) = Json::<NewIngestion>::from_request(request, &app).await?;
+        // An upload is gone once it is ingested, so the first answer is looked for before the upload is.
+        if let Some(before) = ingestions.answered(&caller.actor).await? {
+            return begun(&app, &caller, before.id).await;
+        }
         (asked(&app, &caller, new).await?, None)
     };
     match ingestions.start(&caller.actor, new).await {
-        Ok(started) => {
-            let status = ingestions.status(&caller.actor, started.id).await?;
-            Ok(created(format!("/api/v1/ingestions/{}", started.id), resource(&status)))
-        }
+        Ok(started) => begun(&app, &caller, started.id).await,
         Err(error) => {
             if let Some(folder) = folder {
                 upload::discard(&folder).await;

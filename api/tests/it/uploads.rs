@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use store::sql;
 use store::sql::upload::Upload;
 
-use crate::world::{Answer, Place, World, request};
+use crate::world::{Answer, MOST_ROOM, Place, World, request};
 
 const PIECE: &str = "application/offset+octet-stream";
 /// "talk.md" in base64.
@@ -102,12 +102,18 @@ store::both_databases!(a_file_that_breaks_off_goes_on_and_is_ingested_once_it_is
     let other = world.places["sibling"].course;
     let elsewhere = world.post("IA", "/api/v1/ingestions", json!({ "courseId": other, "kind": "file", "upload": id }));
     assert_eq!(elsewhere.await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let started = ingest(asked.clone()).await;
+    let key = [("idempotency-key", "once")];
+    let once =
+        || request(Some(world.tokens["IN"].as_str()), Method::POST, "/api/v1/ingestions", Some(asked.clone()), &key);
+    let started = world.send(once()).await;
     assert_eq!(started.status, StatusCode::CREATED, "{}", started.text);
+    // The upload has become a source by now; the same request again is answered as before.
+    let again = world.send(once()).await;
+    assert_eq!((again.status, told(&again, "location")), (StatusCode::CREATED, told(&started, "location")));
     // The pipeline takes the file over; the upload is over.
     assert!(tokio::fs::try_exists(&file).await.unwrap());
     assert_eq!(world.get("IN", &path).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(ingest(asked).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(ingest(asked.clone()).await.status, StatusCode::NOT_FOUND);
     let both = ingest(json!({ "courseId": course, "kind": "file", "upload": id, "url": "https://github.com/a/b" }));
     assert_eq!(both.await.status, StatusCode::UNPROCESSABLE_ENTITY);
 });
@@ -125,6 +131,8 @@ store::both_databases!(an_upload_is_refused_given_up_and_forgotten, |store| asyn
         assert_eq!(begin(&world, length).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
     assert_eq!(begin(&world, "99999999999999").await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let full = begin(&world, &(MOST_ROOM + 1).to_string()).await;
+    assert_eq!((full.status, full.code().as_str()), (StatusCode::INSUFFICIENT_STORAGE, "DISK_FULL"), "{}", full.text);
     // Two pieces at once: one waits for its bytes, the other is told so.
     let (more, rest) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
     more.send(Ok(Bytes::from("ab"))).await.unwrap();

@@ -13,7 +13,7 @@ use domain::document::DocumentKind;
 use domain::ingestion::{Outcome, SourceKind};
 use domain::user::{Grant, Role, Scope, User};
 use domain::{
-    AssessmentId, CourseId, EnrollmentId, Error, IngestionId, InstitutionId, LessonId, Locator, LocatorKind,
+    AssessmentId, CourseId, EnrollmentId, Error, ErrorKind, IngestionId, InstitutionId, LessonId, Locator, LocatorKind,
     QuestionId, UserId, VersionId,
 };
 use llm_gateway::Gateway;
@@ -102,6 +102,9 @@ fn streams(sha256: &str) -> (Value, Vec<sql::rendition::File>) {
     (manifest, vec![file("audio.m3u8", "application/vnd.apple.mpegurl"), file("audio.m4s", "audio/mp4")])
 }
 
+/// Room for files of this server.
+pub(crate) const MOST_ROOM: u64 = 32 << 30;
+
 /// Starts nothing: writes the row, as the pipeline would.
 struct Rows(Store);
 
@@ -122,6 +125,11 @@ impl Starter for Rows {
             })
             .await?;
         Ok(id)
+    }
+
+    async fn room(&self, _institution: InstitutionId, bytes: u64) -> Result<(), Error> {
+        let full = || Error::new(ErrorKind::Unavailable, "no room").with_code("DISK_FULL");
+        if bytes > MOST_ROOM { Err(full()) } else { Ok(()) }
     }
 
     async fn plan(&self, _actor: &Actor, _request: StartRequest) -> Result<Value, Error> {

@@ -84,18 +84,35 @@ pub(super) async fn for_pack(
     new: u64,
     largest: u64,
 ) -> Result<(), domain::Error> {
+    let disk = disk(parts, new.saturating_add(largest));
+    for_files(parts, institution, new, disk, "pack", "load it again").await
+}
+
+/// Checks, before its first byte comes, that an uploaded file fits beside what is already on its way.
+pub(super) async fn for_upload(parts: &Parts, institution: InstitutionId, new: u64) -> Result<(), domain::Error> {
+    for_files(parts, institution, new, disk(parts, new), "file", "send it again").await
+}
+
+async fn for_files(
+    parts: &Parts,
+    institution: InstitutionId,
+    new: u64,
+    disk: Disk,
+    what: &str,
+    then: &str,
+) -> Result<(), domain::Error> {
     let (limits, stored) = parts
         .store
         .read(|tx| {
             Box::pin(async move {
                 let limits = sql::institution::ingest_limits(tx, institution).await?;
-                Ok((limits, sql::blob::stored(tx, institution).await?))
+                let coming = sql::upload::bytes(tx, institution).await?;
+                Ok((limits, sql::blob::stored(tx, institution).await?.saturating_add(coming)))
             })
         })
         .await?;
-    let disk = disk(parts, new.saturating_add(largest));
-    let short = || (!disk.enough).then(|| full(parts, &disk, "pack", "load it again"));
-    over(&limits, stored, new, "pack").or_else(short).map_or(Ok(()), |failure| Err(super::as_error(failure)))
+    let short = || (!disk.enough).then(|| full(parts, &disk, what, then));
+    over(&limits, stored, new, what).or_else(short).map_or(Ok(()), |failure| Err(super::as_error(failure)))
 }
 
 /// A trouble that is a full disk, whatever layer said so.

@@ -47,6 +47,10 @@ impl Starter for Pipeline {
         serde_json::to_value(plan).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))
     }
 
+    async fn room(&self, institution: InstitutionId, bytes: u64) -> Result<(), Error> {
+        super::room::for_upload(&self.parts, institution, bytes).await
+    }
+
     async fn removed(&self, institution: InstitutionId, course: CourseId, version: VersionId) {
         if let Err(error) = self.parts.index.delete_version(institution, version).await {
             tracing::warn!(%error, "the vector index still has a removed source; it is reconciled with the next run");

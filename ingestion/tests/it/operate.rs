@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::IngestionId;
 use domain::ingestion::{Outcome, Report, SourceKind, Stage};
 use ingestion::IngestRequest;
+use school::ingestion::Starter as _;
 use school::ingestion::control::Status;
 use store::both_databases;
 use store::sql::institution::IngestLimits;
@@ -183,6 +184,8 @@ both_databases!(limits_and_a_full_disk_are_typed_and_nothing_is_lost, |store| as
     let id = bench.pipeline.start(&bench.actor, asked(&path)).await.unwrap();
     let told = bench.pipeline.wait(&bench.actor, id, |_| {}).await.unwrap_err();
     assert_eq!(told.code, "DISK_FULL");
+    let upload = async |bench: &Bench| bench.pipeline.room(bench.actor.institution, 11).await;
+    assert_eq!(upload(&bench).await.unwrap_err().code, "DISK_FULL", "refused before its first byte");
     assert!(told.message.contains("free") && told.message.contains("resume"), "{}", told.message);
     let status = bench.school.ingestion().status(&bench.actor, id).await.unwrap();
     assert_eq!((status.run.shown_state(), status.actions.clone()), ("paused", vec!["resume", "cancel"]));
@@ -196,6 +199,7 @@ both_databases!(limits_and_a_full_disk_are_typed_and_nothing_is_lost, |store| as
     std::fs::write(path.join("more.md"), "# More\n\nMore text.\n").unwrap();
     let failed = bench.ingest(SourceKind::Dir, &path).await;
     assert_eq!(failed.error.unwrap().code, "STORAGE_QUOTA");
+    assert_eq!(upload(&bench).await.unwrap_err().code, "STORAGE_QUOTA");
     assert_eq!(findings(&store).await, Vec::<String>::new());
     drop(folder);
     bench.stop.cancel();

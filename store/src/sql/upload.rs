@@ -69,6 +69,15 @@ pub async fn get(tx: &mut Tx, institution: InstitutionId, id: UploadId) -> Resul
     tx.row(&sql, args![institution, id]).await?.as_ref().map(read).transpose()
 }
 
+/// Bytes of the uploads that an institution has, those included that have yet to come.
+///
+/// # Errors
+/// The database refuses.
+pub async fn bytes(tx: &mut Tx, institution: InstitutionId) -> Result<i64> {
+    let sql = "SELECT CAST(COALESCE(SUM(length), 0) AS BIGINT) AS bytes FROM uploads WHERE institution_id = $1";
+    tx.row(sql, args![institution]).await?.map_or(Ok(0), |row| row.int("bytes"))
+}
+
 /// How many uploads an institution has.
 ///
 /// # Errors
