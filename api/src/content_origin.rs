@@ -7,15 +7,20 @@ mod media_type;
 mod origin;
 mod seal;
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::task::{Context, Poll};
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::future::RouteFuture;
 use domain::{Error, ErrorKind};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Either};
 use school::scorm::{Opened, Ticket};
 use store::blob::BlobRef;
+use tower::Service;
 
 use crate::App;
 use crate::error::ApiError;
@@ -119,11 +124,45 @@ impl ContentOrigin {
     }
 }
 
-/// Outermost of all: a request for a host of packages goes no further.
-pub(crate) async fn divert(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let Some(label) = label_of(&app.content, &request) else { return next.run(request).await };
+/// Outermost of all: a request for a host of packages does not come to the routes.
+///
+/// A service rather than a layer, which a router would put around each of its routes and copy for every request.
+#[derive(Clone)]
+pub(crate) struct Diverted {
+    app: App,
+    routes: Router,
+}
+
+impl Diverted {
+    pub(crate) fn new(app: App, routes: Router) -> Self {
+        Self { app, routes }
+    }
+}
+
+impl Service<Request> for Diverted {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<RouteFuture<Infallible>, BoxFuture<'static, Result<Response, Infallible>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match label_of(&self.app.content, &request) {
+            None => Either::Left(self.routes.call(request)),
+            Some(label) => {
+                let app = self.app.clone();
+                Either::Right(async move { Ok(shown(&app, label, request).await) }.boxed())
+            }
+        }
+    }
+}
+
+/// What a host of packages answers.
+async fn shown(app: &App, label: Option<String>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    let answered = answer(&app, label.as_deref(), &parts.method, parts.uri.path(), &parts.headers);
+    let answered = answer(app, label.as_deref(), &parts.method, parts.uri.path(), &parts.headers);
     let mut response = match tokio::time::timeout(app.options.timeout, answered).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => refused(&error),

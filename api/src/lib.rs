@@ -24,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assistant::Assistant;
-use axum::Router;
 use axum::serve::ListenerExt as _;
+use axum::{Router, ServiceExt as _};
 use llm_gateway::Gateway;
 use recommender::Recommender;
 use school::School;
@@ -106,9 +106,19 @@ impl Default for ApiOptions {
     }
 }
 
-/// What handlers share.
+/// What handlers share. Every request has several of it, so that a copy is one pointer.
 #[derive(Clone)]
-struct App {
+struct App(Arc<Shared>);
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+struct Shared {
     ports: ApiState,
     options: Arc<ApiOptions>,
     metrics: Arc<metrics::Metrics>,
@@ -121,7 +131,7 @@ struct App {
 
 /// The API as a service.
 pub struct Api {
-    router: Router,
+    service: content_origin::Diverted,
 }
 
 impl Api {
@@ -137,7 +147,7 @@ impl Api {
         let key = options.content_key.clone().unwrap_or_else(school::scorm::fresh_key);
         let seconds = i64::try_from(options.content_time.as_secs()).unwrap_or(i64::MAX);
         let content = content_origin::ContentOrigin::new(&options.content_origin, key.into_bytes(), seconds);
-        let app = App {
+        let app = App(Arc::new(Shared {
             ports: state,
             options: Arc::new(options),
             metrics: Arc::new(metrics::Metrics::default()),
@@ -146,13 +156,14 @@ impl Api {
             replays: Arc::default(),
             content: Arc::new(content),
             shutdown,
-        };
-        Self { router: routes::all().into_router(&app).with_state(app) }
+        }));
+        let routes = routes::all().into_router(&app).with_state(app.clone());
+        Self { service: content_origin::Diverted::new(app, routes) }
     }
 
-    /// The service, for a listener or for calls in process.
+    /// The service, for calls in process.
     pub fn into_router(self) -> Router {
-        self.router
+        Router::new().fallback_service(self.service)
     }
 
     /// Every route with its action, in the order of the table of contents.
@@ -185,8 +196,8 @@ pub async fn serve_with(
     if options.content_origin.is_empty() {
         options.content_origin = format!("http://*.localhost:{}", listener.local_addr()?.port());
     }
-    let router = Api::with(state, options, shutdown.clone()).into_router();
-    let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let service = Api::with(state, options, shutdown.clone()).service;
+    let service = service.into_make_service_with_connect_info::<std::net::SocketAddr>();
     // Else the second piece of a stream waits for the client's word on the first, 40 ms on many systems.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {

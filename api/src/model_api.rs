@@ -7,11 +7,12 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request as Sent, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use domain::wire::{Class, Task};
+use http_body_util::LengthLimitError;
 use llm_gateway::{Gateway, Used};
 
 use crate::App;
@@ -41,6 +42,8 @@ pub(crate) const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// How long a request may take unless it says otherwise, and at most.
 const USUAL_TIME: Duration = Duration::from_secs(300);
 const LONGEST_TIME: Duration = Duration::from_secs(3_600);
+/// How long the body of a request may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(60);
 
 /// What a request says of itself in headers.
 pub(crate) struct Terms {
@@ -71,55 +74,52 @@ impl Terms {
 }
 
 /// `POST /v1/chat/completions`
-pub(crate) async fn chat_completions(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    generate(&app, &headers, body, Style::OpenAi, "/v1/chat/completions").await
+pub(crate) async fn chat_completions(app: State<App>, sent: Sent) -> Response {
+    generate(&app, sent, Style::OpenAi, "/v1/chat/completions").await
 }
 
 /// `POST /v1/completions`
-pub(crate) async fn completions(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    generate(&app, &headers, body, Style::OpenAi, "/v1/completions").await
+pub(crate) async fn completions(app: State<App>, sent: Sent) -> Response {
+    generate(&app, sent, Style::OpenAi, "/v1/completions").await
 }
 
 /// `POST /api/chat`
-pub(crate) async fn ollama_chat(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    generate(&app, &headers, body, Style::Ollama, "/api/chat").await
+pub(crate) async fn ollama_chat(app: State<App>, sent: Sent) -> Response {
+    generate(&app, sent, Style::Ollama, "/api/chat").await
 }
 
 /// `POST /api/generate`
-pub(crate) async fn ollama_generate(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    generate(&app, &headers, body, Style::Ollama, "/api/generate").await
+pub(crate) async fn ollama_generate(app: State<App>, sent: Sent) -> Response {
+    generate(&app, sent, Style::Ollama, "/api/generate").await
 }
 
-async fn generate(app: &App, headers: &HeaderMap, body: Bytes, style: Style, path: &'static str) -> Response {
-    answer(app, headers, body, style, path, Class::Chat).await
+async fn generate(app: &App, sent: Sent, style: Style, path: &'static str) -> Response {
+    answer(app, sent, style, path, Class::Chat).await
 }
 
 /// What every generating or embedding door does: key, terms, durable or at once.
-async fn answer(
-    app: &App,
-    headers: &HeaderMap,
-    body: Bytes,
-    style: Style,
-    path: &'static str,
-    usual: Class,
-) -> Response {
+async fn answer(app: &App, sent: Sent, style: Style, path: &'static str, usual: Class) -> Response {
+    let (sent, body) = sent.into_parts();
+    let headers = &sent.headers;
     let answered = async {
         let asker = key::asker(app, headers).await?;
+        let body = arrived(body).await?;
         let terms = Terms::of(headers, usual).map_err(Fault::invalid)?;
+        let scan = Scan::of(&body)?;
+        // What would be refused later is refused now rather than kept.
         if batch::wanted(headers) {
-            // Refused now rather than kept and refused later.
-            Scan::of(&body)?;
             return batch::accept(&app.ports.school, &asker, headers, terms.class, path, &body).await;
         }
-        let determined = EMBEDS.contains(&path) || Scan::of(&body)?.determined;
+        let determined = EMBEDS.contains(&path) || scan.determined;
         let gateway = app.ports.gateway.by(asker.caller);
-        let key = determined.then(|| replay_key(headers, &gateway, path, &body)).transpose()?.flatten();
-        let request = Request { style, path, body, terms, whole: false };
-        let Some((key, model)) = key else { return request.run(&gateway).await };
+        let key = determined.then(|| replay_key(headers, &gateway, path, &body, &scan)).flatten();
+        let request = Request { style, path, body: body.clone(), terms, whole: false };
+        let Some((key, model)) = key else { return request.run(&gateway, &scan).await };
         // A limit or a switch holds for what memory could answer, too.
         gateway.allowed(0).await?;
         let (by, class) = (gateway.clone(), request.terms.class);
-        let (answer, way) = app.replays.answer(key, async move { request.run(&by).await }).await;
+        let answered = async move { request.run(&by, &Scan::of(&body)?).await };
+        let (answer, way) = app.replays.answer(key, answered).await;
         let mut answer = answer?;
         answer.headers_mut().insert("lyceum-cache", HeaderValue::from_static(way));
         if way != "miss" {
@@ -144,18 +144,34 @@ async fn answer(
     }
 }
 
+/// The whole body of a request, from somebody whose key holds.
+async fn arrived(body: Body) -> Result<Bytes, Fault> {
+    match tokio::time::timeout(ARRIVAL, to_bytes(body, MOST_BYTES)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) => {
+            let long = std::error::Error::source(&error).is_some_and(|cause| cause.is::<LengthLimitError>());
+            Err(if long {
+                Fault::too_large(MOST_BYTES)
+            } else {
+                Fault::invalid(format!("the body broke off: {error}"))
+            })
+        }
+        Err(_) => Err(Fault::invalid(format!("the body did not arrive within {} s", ARRIVAL.as_secs()))),
+    }
+}
+
 /// Where the answer is kept, with the model that makes it.
 fn replay_key(
     headers: &HeaderMap,
     gateway: &Gateway,
     path: &str,
     body: &[u8],
-) -> Result<Option<([u8; 32], String)>, Fault> {
-    let scan = Scan::of(body)?;
-    let Some(model) = gateway.known(&scan.model) else { return Ok(None) };
+    scan: &Scan<'_>,
+) -> Option<([u8; 32], String)> {
+    let model = gateway.known(&scan.model)?;
     let version = model.abilities.version.unwrap_or_default();
     let digest = format!("{} {version}", model.id);
-    Ok(replay::key(headers, gateway.caller(), &digest, path, body).map(|key| (key, model.id)))
+    replay::key(headers, gateway.caller(), &digest, path, body).map(|key| (key, model.id))
 }
 
 /// A request whose sender is known.
@@ -169,11 +185,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    async fn run(self, gateway: &Gateway) -> Result<Response, Fault> {
-        if self.body.len() > MOST_BYTES {
-            return Err(Fault::invalid(format!("a request of {} bytes; at most {MOST_BYTES}", self.body.len())));
-        }
-        let scan = Scan::of(&self.body)?;
+    /// Asks the model; `scan` is of this very body.
+    async fn run(self, gateway: &Gateway, scan: &Scan<'_>) -> Result<Response, Fault> {
         let embeds = EMBEDS.contains(&self.path);
         // Ollama streams unless it is told not to.
         let stream = !embeds && scan.stream.unwrap_or(self.style == Style::Ollama);
@@ -182,7 +195,7 @@ impl Request {
         }
         if gateway.speaks(&scan.model, self.style.dialect()) {
             let carry = Carry { style: self.style, path: self.path, stream, terms: self.terms };
-            return carry.run(gateway, self.body.clone(), &scan).await;
+            return carry.run(gateway, self.body, scan).await;
         }
         if embeds {
             return embed::run(gateway, &self.body, self.style, self.path, self.terms).await;
@@ -200,16 +213,16 @@ fn known_path(path: &str) -> Option<&'static str> {
 }
 
 /// `POST /v1/embeddings`
-pub(crate) async fn openai_embeddings(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&app, &headers, body, Style::OpenAi, "/v1/embeddings", Class::Embed).await
+pub(crate) async fn openai_embeddings(app: State<App>, sent: Sent) -> Response {
+    answer(&app, sent, Style::OpenAi, "/v1/embeddings", Class::Embed).await
 }
 
 /// `POST /api/embed`
-pub(crate) async fn ollama_embed(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&app, &headers, body, Style::Ollama, "/api/embed", Class::Embed).await
+pub(crate) async fn ollama_embed(app: State<App>, sent: Sent) -> Response {
+    answer(&app, sent, Style::Ollama, "/api/embed", Class::Embed).await
 }
 
 /// `POST /api/embeddings`, Ollama's older one: one text, one vector.
-pub(crate) async fn ollama_embeddings(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&app, &headers, body, Style::Ollama, "/api/embeddings", Class::Embed).await
+pub(crate) async fn ollama_embeddings(app: State<App>, sent: Sent) -> Response {
+    answer(&app, sent, Style::Ollama, "/api/embeddings", Class::Embed).await
 }

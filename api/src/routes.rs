@@ -1,7 +1,5 @@
 //! The table of contents: every route, its action, its handler and what it says of itself.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
@@ -11,7 +9,6 @@ use axum::routing::{MethodFilter, MethodRouter};
 use domain::policy::Action;
 
 use crate::App;
-use crate::content_origin;
 use crate::doc::{About, about};
 use crate::layer;
 
@@ -109,9 +106,7 @@ impl Routes {
     /// The router with its layers.
     #[expect(clippy::disallowed_methods, reason = "the two halves of the one table of contents")]
     pub(crate) fn into_router(self, app: &App) -> Router<App> {
-        let limit = axum::extract::DefaultBodyLimit::max(crate::model_api::MOST_BYTES);
-        let all = layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean.layer(limit));
-        all.layer(middleware::from_fn_with_state(Arc::new(app.clone()), content_origin::divert))
+        layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean)
     }
 
     pub(crate) fn entries(self) -> Vec<Entry> {

@@ -134,15 +134,24 @@ impl State {
 
     /// The models that a name stands for and that somebody serves, in the order of preference.
     pub(crate) fn resolve(&self, name: &str, dialect: Option<Dialect>) -> Vec<Arc<str>> {
-        let chain = self.options.aliases.get(name).cloned().unwrap_or_else(|| vec![name.to_owned()]);
         let mut found: Vec<Arc<str>> = Vec::new();
-        for wanted in chain {
-            // Ollama's names mean the newest where they say nothing.
-            let spellings = [wanted.clone(), format!("{wanted}:latest"), wanted.trim_end_matches(":latest").to_owned()];
-            let known = spellings.into_iter().find(|spelling| self.served(spelling, dialect));
-            found.extend(known.map(Arc::from).filter(|model| !found.contains(model)));
+        let mut add = |wanted: &str| {
+            let known = self.spelling(wanted, dialect);
+            found.extend(known.filter(|model| !found.contains(model)));
+        };
+        match self.options.aliases.get(name) {
+            Some(chain) => chain.iter().for_each(|wanted| add(wanted)),
+            None => add(name),
         }
         found
+    }
+
+    /// A name as some worker spells it. Ollama's names mean the newest where they say nothing.
+    fn spelling(&self, wanted: &str, dialect: Option<Dialect>) -> Option<Arc<str>> {
+        let served = |spelling: &str| self.served(spelling, dialect).then(|| Arc::from(spelling));
+        served(wanted)
+            .or_else(|| served(&format!("{wanted}:latest")))
+            .or_else(|| wanted.strip_suffix(":latest").and_then(served))
     }
 
     pub(crate) fn submit(&mut self, asked: Submission) -> Result<RequestId, GatewayError> {

@@ -1,6 +1,6 @@
 //! Requests that nobody waits for: kept as durable jobs, answered whenever a model has time.
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::model_request::ModelRequest;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::fault::{Fault, Style};
 use super::key::Asker;
+use super::scan::Scan;
 use super::{Request, Terms, USUAL_TIME};
 
 /// Most bytes of a stored answer.
@@ -88,8 +89,10 @@ impl RunModel for ModelRunner {
             return Err(RunFailure::Permanent(format!("nothing is served at \"{}\"", request.endpoint)));
         };
         let terms = Terms { class: request.class, deadline: USUAL_TIME };
-        let asked = Request { style, path, body: request.body.clone().into(), terms, whole: true };
-        let answer = match asked.run(&gateway).await {
+        let body = Bytes::from(request.body.clone());
+        let asked = Request { style, path, body: body.clone(), terms, whole: true };
+        let answered = async { asked.run(&gateway, &Scan::of(&body)?).await };
+        let answer = match answered.await {
             Ok(answer) => answer,
             Err(fault) => return failed(&fault, style),
         };

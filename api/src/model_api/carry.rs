@@ -38,7 +38,7 @@ impl Carry {
             model: scan.model.clone().into_owned(),
             dialect: self.style.dialect(),
             path: self.path.to_owned(),
-            body: Blob(body.clone()),
+            body: Blob(body),
             stream: self.stream,
         };
         let forwarding = gateway.forward(self.terms.class, request, scan.weight(), self.terms.deadline).await?;

@@ -50,6 +50,11 @@ impl Fault {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
+    /// The request is longer than any may be.
+    pub(crate) fn too_large(most: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", format!("a request has at most {most} bytes"))
+    }
+
     /// No key, or one that opens nothing.
     pub(crate) fn no_key() -> Self {
         let message = "send an API key as \"Authorization: Bearer lyk_...\"; make one with: lyceum key create";

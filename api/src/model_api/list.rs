@@ -1,8 +1,7 @@
 //! What models there are, in both protocols. Nothing here fetches, makes or removes a model.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::wire::{Model, Task};
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fault::{Fault, Style};
-use super::key;
+use super::{arrived, key};
 use crate::App;
 
 /// `GET /v1/models`
@@ -90,10 +89,14 @@ struct Asked {
 }
 
 /// `POST /api/show`
-pub(crate) async fn show(app: State<App>, headers: HeaderMap, body: Bytes) -> Response {
-    if let Err(fault) = key::asker(&app, &headers).await {
+pub(crate) async fn show(app: State<App>, sent: Request) -> Response {
+    if let Err(fault) = key::asker(&app, sent.headers()).await {
         return fault.render(Style::Ollama);
     }
+    let body = match arrived(sent.into_body()).await {
+        Ok(body) => body,
+        Err(fault) => return fault.render(Style::Ollama),
+    };
     let Ok(asked) = serde_json::from_slice::<Asked>(&body) else {
         return Fault::invalid("the body names no \"model\"").render(Style::Ollama);
     };

@@ -1,8 +1,7 @@
 //! `POST /v1/audio/transcriptions`: speech to text.
 
-use axum::extract::FromRequest as _;
 use axum::extract::multipart::Multipart;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::wire::{Blob, Class, Segment, TranscribeRequest, Transcript};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::carry::response;
 use super::fault::{Fault, Style};
-use super::{Terms, key};
+use super::{MOST_BYTES, Terms, key};
 use crate::App;
 
 /// Transcribes the uploaded file.
@@ -21,10 +20,11 @@ pub(crate) async fn transcriptions(app: State<App>, headers: HeaderMap, request:
     }
 }
 
-async fn transcribed(app: &App, headers: &HeaderMap, request: Request) -> Result<Response, Fault> {
+async fn transcribed(app: &App, headers: &HeaderMap, mut request: Request) -> Result<Response, Fault> {
     let asker = key::asker(app, headers).await?;
     let terms = Terms::of(headers, Class::Transcribe).map_err(Fault::invalid)?;
     let unread = |error: &dyn std::fmt::Display| Fault::invalid(format!("the upload cannot be read: {error}"));
+    DefaultBodyLimit::max(MOST_BYTES).apply(&mut request);
     let mut form = Multipart::from_request(request, app).await.map_err(|error| unread(&error))?;
     let mut asked = TranscribeRequest {
         model: String::new(),
