@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-/** The page that plays packages: beside the client, on an origin of its own, so that it shares nothing with it. */
+/** The pages that play packages: beside the client, on an origin of its own, so that it shares nothing with it. */
 export default defineConfig({
   base: "./",
   publicDir: false,
@@ -10,8 +10,8 @@ export default defineConfig({
     modulePreload: false,
     chunkSizeWarningLimit: 500,
     rollupOptions: {
-      input: "src/player/player.ts",
-      output: { entryFileNames: "player.js", chunkFileNames: "[name]-[hash].js" },
+      input: { player: "src/player/player.ts", h5p: "src/player/h5p.ts" },
+      output: { entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" },
     },
   },
 });

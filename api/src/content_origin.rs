@@ -3,9 +3,12 @@
 //! It is the same listener under other hosts. No login reaches here: an address is signed, ends, and stands
 //! for one session of one attempt, so a package can read its own files and call nobody. The API answers 401.
 
+mod h5p;
 mod media_type;
 mod origin;
 mod seal;
+
+pub(crate) use h5p::check as check_player;
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -49,6 +52,14 @@ pub fn check_content_origin(text: &str) -> Result<(), String> {
     Origin::parse(text).map(|_| ())
 }
 
+/// Whether a folder can be the setting `h5p_player`.
+///
+/// # Errors
+/// What is missing.
+pub fn check_h5p_player(folder: &std::path::Path) -> Result<(), String> {
+    h5p::check(Some(folder)).map(|_| ()).map_err(|error| error.message)
+}
+
 /// The hosts of packages and the key of their addresses.
 pub(crate) struct ContentOrigin {
     origin: Option<Origin>,
@@ -64,6 +75,8 @@ pub(crate) struct Address {
     pub(crate) player: String,
     /// Where the files of the package begin.
     pub(crate) files: String,
+    /// The page that plays it when it is an H5P package.
+    pub(crate) h5p: String,
     /// Until when, in seconds since 1970.
     pub(crate) until: i64,
 }
@@ -119,8 +132,9 @@ impl ContentOrigin {
         };
         let until = now() + self.seconds;
         let token = seal::seal(&self.key, &Claims { ticket, app, until });
-        let (player, files) = (format!("{origin}/{token}/play"), format!("{origin}/{token}/files/"));
-        Some(Address { origin, player, files, until })
+        let place = |end: &str| format!("{origin}/{token}/{end}");
+        let (player, files, h5p) = (place("play"), place("files/"), place("h5p/"));
+        Some(Address { origin, player, files, h5p, until })
     }
 }
 
@@ -216,14 +230,26 @@ async fn answer(
     if let Some(name) = rest.strip_prefix("player/") {
         return client::player_file(name, headers).ok_or_else(nothing);
     }
+    if let Some(name) = rest.strip_prefix("h5p/") {
+        scorm.admit(ticket).await?;
+        let name = if name.is_empty() { None } else { Some(inside(name).ok_or_else(nothing)?) };
+        let mut response =
+            h5p::answer(app.options.h5p_player.as_deref(), name.as_deref()).await?.ok_or_else(nothing)?;
+        package_policy(&mut response, &claims.app);
+        return Ok(response);
+    }
     let path = rest.strip_prefix("files/").and_then(inside).ok_or_else(nothing)?;
     let blob = scorm.file(ticket, &path).await?;
     let blob = BlobRef { media_type: media_type::of(&path).to_owned(), ..blob };
     let served = media::serve_made(&app.ports.blobs, ticket.institution, &blob, headers).await;
     let mut response = served.map_err(|error| error.0)?;
-    let csp = format!("{PACKAGE_CSP}; frame-ancestors 'self' {}", claims.app);
-    put(response.headers_mut(), "content-security-policy", &csp);
+    package_policy(&mut response, &claims.app);
     Ok(response)
+}
+
+fn package_policy(response: &mut Response, app: &str) {
+    let csp = format!("{PACKAGE_CSP}; frame-ancestors 'self' {app}");
+    put(response.headers_mut(), "content-security-policy", &csp);
 }
 
 /// A path of the address as one within the package; nothing for one that leaves it.

@@ -34,7 +34,7 @@ use store::vector::VectorIndex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use content_origin::check_content_origin;
+pub use content_origin::{check_content_origin, check_h5p_player};
 pub use model_api::ModelRunner;
 pub use routes::Entry;
 pub use routes::client::client_is_built;
@@ -85,6 +85,8 @@ pub struct ApiOptions {
     pub content_key: Option<String>,
     /// How long an address of a package holds.
     pub content_time: Duration,
+    /// The folder `dist` of h5p-standalone, which plays H5P packages; none of it is part of this program.
+    pub h5p_player: Option<PathBuf>,
 }
 
 impl Default for ApiOptions {
@@ -102,6 +104,7 @@ impl Default for ApiOptions {
             content_origin: "http://*.localhost:8080".into(),
             content_key: None,
             content_time: Duration::from_secs(12 * 3600),
+            h5p_player: None,
         }
     }
 }

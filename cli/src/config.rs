@@ -19,6 +19,8 @@ pub(crate) struct Config {
     /// Where packages are shown, as `https://*.content.example.org`: a host that nobody logs in at, the star stands
     /// for the attempt; empty is `http://*.localhost` at the port of the API, for browsers on this machine.
     pub(crate) content_origin: String,
+    /// The folder `dist` of h5p-standalone, which plays H5P packages; empty where they are read only.
+    pub(crate) h5p_player: String,
     /// `postgres://...`; empty is SQLite in the data directory.
     pub(crate) database_url: String,
     /// `http://host:6334`; empty is the exact scan over the rows.
@@ -118,6 +120,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".into(),
             content_origin: String::new(),
+            h5p_player: String::new(),
             database_url: String::new(),
             qdrant_url: String::new(),
             model_dir: String::new(),
@@ -145,6 +148,7 @@ impl Default for Config {
 const VARIABLES: &[&str] = &[
     "listen",
     "content_origin",
+    "h5p_player",
     "database_url",
     "qdrant_url",
     "model_dir",
@@ -188,6 +192,11 @@ impl Config {
             && let Err(why) = api::check_content_origin(&self.content_origin)
         {
             return bad("content_origin", &why);
+        }
+        if !self.h5p_player.is_empty()
+            && let Err(why) = api::check_h5p_player(std::path::Path::new(&self.h5p_player))
+        {
+            return bad("h5p_player", &why);
         }
         if !self.database_url.is_empty() && !self.database_url.starts_with("postgres") {
             return bad("database_url", "must begin with postgres:// or be empty for SQLite");

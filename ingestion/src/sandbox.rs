@@ -230,16 +230,25 @@ impl Sandbox {
         Ok(Package { unpacked: unpacking.end().await?, ..package })
     }
 
-    /// Reads a package of another kind than SCORM from a file; `File` stands for a book.
+    /// Reads a package of another kind than SCORM from a file; `File` stands for a book. The bytes of its files
+    /// go into `folder` where one is given.
     ///
     /// # Errors
     /// The archive's, those of the kind, or `PARSER_KILLED`.
-    pub async fn bundle(&self, kind: SourceKind, archive: std::fs::File, name: &str) -> Result<Bundle, Failure> {
-        let mut running =
-            self.spawn("bundle", Stdio::from(archive), name, self.options.package_time, &[kind.as_str(), name])?;
-        let outcome = running.bundle(None, self.options.pages).await;
+    pub async fn bundle(
+        &self,
+        kind: SourceKind,
+        archive: std::fs::File,
+        name: &str,
+        folder: Option<&Path>,
+    ) -> Result<(Bundle, Vec<Unpacked>), Failure> {
+        let more = [kind.as_str(), name, WITH_FILES];
+        let more = if folder.is_some() { &more[..] } else { &more[..2] };
+        let mut running = self.spawn("bundle", Stdio::from(archive), name, self.options.package_time, more)?;
+        let mut unpacking = Unpacking { folder, open: None, done: Vec::new(), size: 0 };
+        let outcome = running.bundle(None, self.options.pages, &mut unpacking).await;
         running.stop().await;
-        outcome
+        Ok((outcome?, unpacking.end().await?))
     }
 
     /// Reads the files of a folder as a package.
@@ -251,7 +260,9 @@ impl Sandbox {
             self.spawn("folder", Stdio::piped(), name, self.options.package_time, &[kind.as_str(), name])?;
         let sizes = files.iter().map(|(path, bytes)| (path.clone(), bytes.len())).collect();
         let body = files.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>().concat();
-        let outcome = running.bundle(Some((Request::Folder { files: sizes }, body)), self.options.pages).await;
+        let mut nothing = Unpacking { folder: None, open: None, done: Vec::new(), size: 0 };
+        let asked = Some((Request::Folder { files: sizes }, body));
+        let outcome = running.bundle(asked, self.options.pages, &mut nothing).await;
         running.stop().await;
         outcome
     }
@@ -393,12 +404,24 @@ impl Running {
         }
     }
 
-    async fn bundle(&mut self, asked: Option<(Request, Vec<u8>)>, most: usize) -> Result<Bundle, Failure> {
+    async fn bundle(
+        &mut self,
+        asked: Option<(Request, Vec<u8>)>,
+        most: usize,
+        unpacking: &mut Unpacking<'_>,
+    ) -> Result<Bundle, Failure> {
         self.ready().await?;
-        let (reply, body) = match asked {
+        let deadline = tokio::time::Instant::now() + self.time;
+        let (mut reply, mut body) = match asked {
             Some((request, bytes)) => self.ask_whole(&request, &bytes, most).await?,
             None => self.reply(most).await?,
         };
+        while let Reply::Part { path } = reply {
+            unpacking.take(path, &body).await?;
+            (reply, body) = tokio::time::timeout_at(deadline, self.reply(most))
+                .await
+                .map_err(|_| self.killed("it took too long"))??;
+        }
         let Reply::Bundle(outcome) = reply else { return Err(self.killed("it answered out of turn")) };
         let mut bundle = *outcome?;
         let mut at = 0_usize;

@@ -143,3 +143,42 @@ const tries = {
   document.getElementById("tries").textContent = JSON.stringify(told);
 })();
 </script></body></html>`;
+
+/** An H5P package with a library of its own: a text and a button that scores three of four points. */
+export const H5P: Record<string, string> = {
+  "h5p.json": JSON.stringify({
+    title: "Nods",
+    language: "en",
+    mainLibrary: "H5P.Nod",
+    embedTypes: ["iframe"],
+    license: "U",
+    preloadedDependencies: [{ machineName: "H5P.Nod", majorVersion: 1, minorVersion: 0 }],
+  }),
+  "content/content.json": JSON.stringify({ words: "A nod says yes." }),
+  "H5P.Nod-1.0/library.json": JSON.stringify({
+    title: "Nod",
+    machineName: "H5P.Nod",
+    majorVersion: 1,
+    minorVersion: 0,
+    patchVersion: 0,
+    runnable: 1,
+    preloadedJs: [{ path: "nod.js" }],
+  }),
+  "H5P.Nod-1.0/semantics.json": JSON.stringify([{ name: "words", type: "text", label: "Words" }]),
+  "H5P.Nod-1.0/nod.js": `var H5P = H5P || {};
+H5P.Nod = function (params, id) {
+  H5P.EventDispatcher.call(this);
+  this.contentId = id;
+  var self = this;
+  this.attach = function ($container) {
+    var words = document.createElement("p");
+    words.textContent = params.words;
+    var button = document.createElement("button");
+    button.textContent = "Nod";
+    button.onclick = function () { self.triggerXAPIScored(3, 4, "completed", true, true); };
+    $container[0].append(words, button);
+  };
+};
+H5P.Nod.prototype = Object.create(H5P.EventDispatcher.prototype);
+H5P.Nod.prototype.constructor = H5P.Nod;`,
+};

@@ -3,7 +3,7 @@ import { expect, test, type APIRequestContext, type FrameLocator, type Page } fr
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { HOSTILE, manifest, page as content, zip } from "./package";
+import { H5P, HOSTILE, manifest, page as content, zip } from "./package";
 import { accessible, listen, signIn } from "./support";
 
 const logins = JSON.parse(process.env.LYCEUM_LOGINS ?? "{}") as Record<string, string>;
@@ -27,15 +27,15 @@ async function call(request: APIRequestContext, name: string, method: string, pa
 }
 
 /** A course of its own with this package, open to everybody of the institution, with leo in it. */
-async function bring(request: APIRequestContext, title: string, buffer: Buffer) {
+async function bring(request: APIRequestContext, title: string, buffer: Buffer, kind = "scorm") {
   // A browser that failed begins again in the same school.
   const slug = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-${Date.now()}`;
   const course = await call(request, "ines", "POST", "/api/v1/courses", { title, slug, visibility: "institution" });
   const path = `/api/v1/courses/${course.id}`;
   await call(request, "ines", "PUT", path, { status: "published" });
   const headers = { authorization: `Bearer ${await token(request, "ines")}` };
-  const file = { name: `${title}.zip`, mimeType: "application/zip", buffer };
-  const multipart = { courseId: course.id, kind: "scorm", file };
+  const name = `${title}.${kind === "h5p" ? "h5p" : "zip"}`;
+  const multipart = { courseId: course.id, kind, file: { name, mimeType: "application/zip", buffer } };
   const started = await request.post("/api/v1/ingestions", { headers, multipart });
   expect(started.status(), await started.text()).toBe(201);
   const run = (await started.json()).data.id;
@@ -176,6 +176,22 @@ test("items follow each other, also when the package asks for it", async ({ page
   await accessible(page);
   expect(await result(request, "Newer steps")).toBeTruthy();
   expect(said).toEqual([]);
+});
+
+test("an H5P package is played, and its score is stored", async ({ page, request }) => {
+  test.skip(!process.env.LYCEUM_H5P_PLAYER, "no H5P player is installed");
+  await bring(request, "Nods", zip(H5P), "h5p");
+  await signIn(page, "leo");
+  const frame = (await openPackage(page, "Nods")).frameLocator("iframe");
+  await expect(frame.getByText("A nod says yes.")).toBeVisible();
+  await frame.getByRole("button", { name: "Nod" }).click();
+  await expect(page.getByText("Passed, Completed, score 75 (as the package reports)")).toBeVisible();
+  await saved(page);
+  await page.getByRole("button", { name: "Leave" }).click();
+  await expect(page.getByText("A nod says yes.")).toBeVisible();
+  const stored = await attempt(request, "Nods");
+  expect(stored.attempt.standing).toMatchObject({ success: "passed", completion: "completed", raw: 75 });
+  expect([stored.agrees, stored.attempt.state]).toEqual([true, "terminated"]);
 });
 
 test("a hostile package gets at nothing", async ({ page, request }) => {

@@ -15,11 +15,14 @@ pub(crate) use self::attributes::{
     ScormOutcomeAttributes, ScormResultAttributes, ScormSet, ScormTraceAttributes,
 };
 use crate::App;
-use crate::content_origin::login_of;
+use crate::content_origin::{check_player, login_of};
 use crate::envelope::{Page, Resource, created, many, one, rfc3339};
 use crate::error::ApiResult;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::routes::course::check_limit;
+
+/// The run-time of a launch that an H5P player plays.
+const H5P: &str = "h5p";
 
 /// Query of a course's results.
 #[derive(Deserialize)]
@@ -77,6 +80,13 @@ pub(super) async fn open(
     };
     let launch = opened.launch;
     let path = launch.path.split('/').map(encoded).collect::<Vec<_>>().join("/");
+    let parameters = query(launch.parameters.as_deref().unwrap_or_default(), &path);
+    let launch_url = if launch.runtime.as_deref() == Some(H5P) {
+        check_player(app.options.h5p_player.as_deref())?;
+        address.h5p
+    } else {
+        format!("{}{path}{parameters}", address.files)
+    };
     let attributes = ScormOpenedAttributes {
         attempt: told(&opened.attempt),
         title: launch.title,
@@ -84,11 +94,7 @@ pub(super) async fn open(
         reports_completion: launch.reports_completion,
         items: launch.items.into_iter().map(item).collect(),
         values: opened.values,
-        launch_url: format!(
-            "{}{path}{}",
-            address.files,
-            query(launch.parameters.as_deref().unwrap_or_default(), &path)
-        ),
+        launch_url,
         origin: address.origin,
         player_url: address.player,
         expires_at: rfc3339(address.until.saturating_mul(1_000_000)),

@@ -127,6 +127,7 @@ pub(crate) async fn serve(node: &Arc<Node>, listen: Option<&str>, out: &Out) -> 
     });
     let options = api::ApiOptions {
         content_origin: node.config.content_origin.clone(),
+        h5p_player: Some(&node.config.h5p_player).filter(|folder| !folder.is_empty()).map(Into::into),
         content_key: Some(kept_secret(node, CONTENT_KEY_FILE, school::scorm::fresh_key)?),
         ..api::ApiOptions::default()
     };

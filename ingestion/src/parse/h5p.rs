@@ -45,6 +45,8 @@ const UNSHOWN: &[&str] = &[
     "backgroundColor",
     "aspectRatio",
 ];
+/// What plays such a package.
+const RUNTIME: &str = "h5p";
 /// Deepest content; `serde_json` stops at 128 of its own.
 const DEEPEST: usize = 100;
 
@@ -91,19 +93,29 @@ pub fn parse(files: &Files) -> Result<Bundle, Failure> {
     let inner = format!("{}\n<p>Made with H5P: {}.</p>", reader.html, escaped(&named));
     let mut only = module(&title, false);
     bundle.page(&mut only, Some(title.clone()), "content/content.json", DocumentKind::Html, page_of(&title, &inner));
+    let missing: Vec<&String> = libraries.iter().filter(|library| !present.contains(*library)).collect();
+    if missing.is_empty() {
+        bundle.plays(&mut only, "h5p.json", main, RUNTIME);
+    }
     bundle.close(&mut only);
     bundle.keep(&title, &format!("{} texts; libraries: {named}", reader.texts));
-    for library in &libraries {
-        if !present.contains(library) {
-            bundle.change(library, "the library is not in the package; its labels cannot be told from content");
-        }
+    if missing.is_empty() {
+        bundle.keep(main, "it is played, where the school has an H5P player (docs/scorm.md)");
+        return Ok(bundle);
+    }
+    for library in missing {
+        bundle.lose(
+            library,
+            "the library is not in the package, so that it cannot be played; export it with its libraries",
+        );
+        bundle.change(library, "its labels cannot be told from content");
     }
     for name in &reader.activities {
-        bundle.change(name, "what it lets learners do is not played here; its texts are kept");
+        bundle.change(name, "what it lets learners do is not played; its texts are kept");
     }
     let media = files.all.iter().filter(|(name, _)| name.starts_with("content/") && name != "content/content.json");
     for (name, _) in media.take(200) {
-        bundle.lose(name, "pictures, sound and video are not shown in the lesson");
+        bundle.lose(name, "pictures, sound and video are not shown without playing it");
     }
     Ok(bundle)
 }

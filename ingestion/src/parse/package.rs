@@ -50,6 +50,9 @@ pub struct Page {
     pub bytes: Vec<u8>,
     /// Length of them.
     pub size: usize,
+    /// What it is played with: launch path, item, run-time; nothing for a page that is only read.
+    #[serde(default)]
+    pub extra: Value,
 }
 
 /// What becomes of a package.
@@ -92,9 +95,18 @@ impl Bundle {
         if self.pages.iter().any(|page| page.path == path) {
             return false;
         }
-        self.pages.push(Page { path: path.to_owned(), kind, size: bytes.len(), bytes });
+        self.pages.push(Page { path: path.to_owned(), kind, size: bytes.len(), bytes, extra: json!({}) });
         module.lessons.push(Lesson { title, kind: "DOCUMENT".into(), path: path.to_owned(), hidden: false });
         true
+    }
+
+    /// Makes the first page one that is played: its lesson opens `path` of the package's files with `runtime`.
+    pub(super) fn plays(&mut self, module: &mut Module, path: &str, item: &str, runtime: &str) {
+        if let (Some(page), Some(lesson)) = (self.pages.first_mut(), module.lessons.first_mut()) {
+            page.kind = DocumentKind::Scorm;
+            page.extra = json!({ "launch": path, "item": item, "runtime": runtime });
+            lesson.kind = "INTERACTIVE".into();
+        }
     }
 
     /// Closes a module; one without lessons leaves nothing.

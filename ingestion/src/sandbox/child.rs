@@ -70,10 +70,32 @@ fn bundle(output: &mut impl Write, folder: bool) -> std::io::Result<()> {
             _ => Err(Failure::new(failure::INTERNAL, "the parser does not know this kind of package")),
         }
     };
-    let outcome = guarded(&name, read);
+    let mut outcome = guarded(&name, read);
+    if outcome.is_ok() && arguments.next().as_deref() == Some(WITH_FILES) {
+        let sent = input_file().and_then(|file| guarded(&name, || send_files(file, output)));
+        if let Err(failure) = sent {
+            outcome = Err(failure);
+        }
+    }
     let pages = outcome.iter().flat_map(|bundle| &bundle.pages);
     let body = pages.map(|page| page.bytes.as_slice()).collect::<Vec<_>>().concat();
     frame::write(output, &Reply::Bundle(outcome.map(Box::new)), &body)
+}
+
+/// Every file of an archive, part by part.
+fn send_files(file: File, output: &mut impl Write) -> Result<(), Failure> {
+    let mut archive = Archive::open(std::io::BufReader::with_capacity(128 * 1024, file), Limits::default())?;
+    let entries = archive.entries().to_vec();
+    for entry in &entries {
+        let mut sent = frame::write(output, &Reply::Part { path: Some(entry.name.clone()) }, &[]);
+        archive.read(entry, &mut |part| {
+            if sent.is_ok() {
+                sent = frame::write(output, &Reply::Part { path: None }, part);
+            }
+        })?;
+        sent.map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))?;
+    }
+    Ok(())
 }
 
 fn folder_files() -> Result<Vec<(String, Vec<u8>)>, Failure> {

@@ -13,10 +13,12 @@ use super::{
 };
 use crate::parse::package::Bundle;
 use crate::parse::{Format, warning};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, Unpacked};
 
 /// Largest package.
 const LARGEST: u64 = 2 << 30;
+/// The data model in which a package that is played reports; its player sees to that.
+const PLAYED_AS: &str = "1.2";
 /// Most bytes of a folder's files.
 const LARGEST_FOLDER: u64 = 160 << 20;
 
@@ -27,19 +29,24 @@ pub(super) struct Packaged {
     named: &'static str,
     /// Whether a folder may stand for the package.
     folder: bool,
+    /// Whether its files are kept to be played.
+    played: bool,
 }
 
 /// Common Cartridges.
 pub(super) static CARTRIDGE: Packaged =
-    Packaged { kind: SourceKind::Cartridge, named: "a Common Cartridge", folder: false };
+    Packaged { kind: SourceKind::Cartridge, named: "a Common Cartridge", folder: false, played: false };
 /// QTI.
-pub(super) static QTI: Packaged = Packaged { kind: SourceKind::Qti, named: "a QTI package", folder: true };
+pub(super) static QTI: Packaged =
+    Packaged { kind: SourceKind::Qti, named: "a QTI package", folder: true, played: false };
 /// H5P.
-pub(super) static H5P: Packaged = Packaged { kind: SourceKind::H5p, named: "an H5P package", folder: false };
+pub(super) static H5P: Packaged =
+    Packaged { kind: SourceKind::H5p, named: "an H5P package", folder: false, played: true };
 /// cmi5.
-pub(super) static CMI5: Packaged = Packaged { kind: SourceKind::Cmi5, named: "a cmi5 package", folder: false };
+pub(super) static CMI5: Packaged =
+    Packaged { kind: SourceKind::Cmi5, named: "a cmi5 package", folder: false, played: false };
 /// Books, as the source of documents reads them.
-pub(super) static BOOK: Packaged = Packaged { kind: SourceKind::File, named: "an EPUB", folder: false };
+pub(super) static BOOK: Packaged = Packaged { kind: SourceKind::File, named: "an EPUB", folder: false, played: false };
 
 #[async_trait::async_trait]
 impl Source for Packaged {
@@ -47,7 +54,7 @@ impl Source for Packaged {
         self.kind
     }
 
-    async fn fetch(&self, place: &Place, sandbox: &Sandbox, _scratch: &Path) -> Result<Fetched, Failure> {
+    async fn fetch(&self, place: &Place, sandbox: &Sandbox, scratch: &Path) -> Result<Fetched, Failure> {
         let (path, shown) = (place.path()?.to_owned(), place.shown().to_owned());
         let name = shown.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(&shown).to_owned();
         let state = std::fs::metadata(&path).map_err(|error| cannot_open(&shown, &error))?;
@@ -58,27 +65,31 @@ impl Source for Packaged {
             }
             let files = blocking(move || walked(&path, &shown, LARGEST_FOLDER)).await?;
             let bundle = sandbox.folder(self.kind, files, &name).await?;
-            return Ok(fetched(bundle, None));
+            return Ok(fetched(bundle, None, Vec::new()));
         }
         if state.len() > LARGEST {
             let message = format!("\"{shown}\" is larger than 2 GiB; split the package");
             return Err(Failure::new(failure::TOO_LARGE, message));
         }
         let opened = std::fs::File::open(&path).map_err(|error| cannot_open(&shown, &error))?;
-        let bundle = sandbox.bundle(self.kind, opened, &name).await?;
+        let folder = scratch.join("package");
+        tokio::fs::create_dir_all(&folder).await.map_err(|error| cannot_open(&shown, &error))?;
+        let (bundle, files) = sandbox.bundle(self.kind, opened, &name, self.played.then_some(folder.as_path())).await?;
         blocking(move || {
             let sha256 = file_sha256(&path).map_err(|error| cannot_open(&shown, &error))?;
             let media_type =
                 if name.to_ascii_lowercase().ends_with(".xml") { "application/xml" } else { "application/zip" };
-            Ok(fetched(bundle, Some(Media { path, sha256, media_type })))
+            Ok(fetched(bundle, Some(Media { path, sha256, media_type }), files))
         })
         .await
     }
 }
 
-fn fetched(bundle: Bundle, archive: Option<Media>) -> Fetched {
+fn fetched(bundle: Bundle, archive: Option<Media>, files: Vec<Unpacked>) -> Fetched {
+    let played = bundle.pages.iter().any(|page| page.kind == DocumentKind::Scorm);
+    let files = if played { files } else { Vec::new() };
     let report = json!({
-        "version": bundle.version, "files": bundle.files, "questions": bundle.questions.len(),
+        "version": bundle.version, "schemaVersion": played.then_some(PLAYED_AS), "files": bundle.files, "questions": bundle.questions.len(),
         "kept": bundle.kept, "changed": bundle.changed, "lost": bundle.lost,
         "packageSha256": archive.as_ref().map(|archive| archive.sha256.clone()),
     });
@@ -93,7 +104,7 @@ fn fetched(bundle: Bundle, archive: Option<Media>) -> Fetched {
             media_type: media_type(format(page.kind)),
             includes: std::collections::BTreeMap::new(),
             media: None,
-            extra: json!({}),
+            extra: page.extra,
         })
         .collect();
     if let Some(first) = documents.first_mut() {
@@ -117,7 +128,7 @@ fn fetched(bundle: Bundle, archive: Option<Media>) -> Fetched {
         questions: bundle.questions,
         ..Outline::default()
     };
-    Fetched { outline, commit: None, documents, files: Vec::new(), warnings }
+    Fetched { outline, commit: None, documents, files, warnings }
 }
 
 fn format(kind: DocumentKind) -> Format {

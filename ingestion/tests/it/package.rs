@@ -106,6 +106,26 @@ async fn h5p_keeps_content_and_drops_labels() {
     let text = String::from_utf8_lossy(bytes);
     assert!(text.contains("A boat floats.") && text.contains("H5P.T 1.0"), "{text}");
     assert!(!text.contains("Check it") && !text.contains("image/png"), "{text}");
+    let paths: Vec<&str> = fetched.files.iter().map(|file| file.path.as_str()).collect();
+    assert!(paths.contains(&"H5P.T-1.0/library.json") && paths.contains(&"content/a.png"), "{paths:?}");
+    assert_eq!(fetched.documents[0].kind, domain::document::DocumentKind::Scorm);
+    assert_eq!(fetched.documents[0].extra["runtime"], "h5p");
+    assert_eq!(counts(&fetched), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn an_h5p_without_its_library_is_read_and_the_library_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let about = r#"{"title":"Boats","language":"en","mainLibrary":"H5P.T","embedTypes":["div"],"preloadedDependencies":[{"machineName":"H5P.T","majorVersion":1,"minorVersion":0}]}"#;
+    let files: [(&str, &[u8]); 2] =
+        [("h5p.json", about.as_bytes()), ("content/content.json", br#"{"text":"<p>A boat floats.</p>"}"#)];
+    let path = folder.path().join("h.h5p");
+    std::fs::write(&path, zipped(&files)).unwrap();
+    let fetched = fetch(SourceKind::H5p, &path).await.unwrap();
+    assert!(fetched.files.is_empty(), "nothing to be played");
+    assert_eq!(fetched.documents[0].kind, domain::document::DocumentKind::Html);
+    let report = fetched.outline.import.unwrap();
+    assert_eq!(report["lost"][0]["item"], "H5P.T 1.0");
 }
 
 #[tokio::test]

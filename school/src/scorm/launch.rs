@@ -29,6 +29,9 @@ pub struct Launching {
     pub path: String,
     /// What is added to the address, with its `?`, `&` or `#` where the manifest has one.
     pub parameters: Option<String>,
+    /// What plays it, where that is not the package itself: `h5p`.
+    #[serde(default)]
+    pub runtime: Option<String>,
     /// SHA-256 of the archive.
     pub package_sha256: Option<String>,
     /// Whether any page of the package calls the interface; a learner marks the rest by hand.
@@ -98,6 +101,7 @@ pub(super) async fn plan(tx: &mut Tx, course: &Course, lesson: &Lesson, hidden: 
         item,
         path,
         parameters: text(&launched.extra, "parameters"),
+        runtime: text(&launched.extra, "runtime"),
         package_sha256: text(&report, "packageSha256"),
         reports_completion: report.get("reportsCompletion").and_then(Value::as_bool).unwrap_or(true),
         items,
