@@ -108,6 +108,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("llm.processing_completed", "lms.content.events"),
     ("llm.processing_failed", "lms.content.events"),
     ("llm.processing_cancelled", "lms.content.events"),
+    ("llm.processing_forgotten", "lms.content.events"),
     ("search.performed", "lms.analytics.events"),
     ("tutor.answered", "lms.analytics.events"),
     ("scope.calibrated", "lms.analytics.events"),
