@@ -5,7 +5,10 @@
 
 use super::Check;
 
-/// Tables whose rows are made with an event, its type, and whether the row may be gone again.
+/// Says that a row was deleted on purpose, when it had been kept long enough.
+const FORGOTTEN: &str = "llm.processing_forgotten";
+
+/// Tables whose rows are made with an event, and its type.
 const MADE: &[(&str, &str)] = &[
     ("institutions", "institution.created"),
     ("users", "user.created"),
@@ -39,7 +42,9 @@ pub(super) fn checks() -> Vec<Check> {
                 "SELECT e.institution_id, 'event ' || e.event_id AS subject,
                    '{event} was written and its row {table} ' || e.aggregate_id || ' is missing' AS message
                  FROM events e WHERE e.event_type = '{event}'
-                   AND NOT EXISTS (SELECT 1 FROM {table} t WHERE t.id = e.aggregate_id)"
+                   AND NOT EXISTS (SELECT 1 FROM {table} t WHERE t.id = e.aggregate_id)
+                   AND NOT EXISTS (SELECT 1 FROM events f WHERE f.event_type = '{FORGOTTEN}'
+                     AND f.aggregate_id = e.aggregate_id)"
             ),
         ));
         checks.push(Check::new(
