@@ -23,6 +23,9 @@ pub use api::{Api, LARGEST, MOST_ENTRIES, State};
 pub use kind::LONGEST;
 pub use standing::{Completion, Standing, Success};
 
+/// The run-time of an H5P package, which its player makes one of SCORM 1.2.
+pub const H5P: &str = "h5p";
+
 /// Which standard, as far as its run-time differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edition {

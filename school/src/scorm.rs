@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use domain::course::Course;
 use domain::policy::{Action, Actor, Subject};
 use domain::scorm::attempt::{Attempt, Batch, Commit, KEY_REUSED, OUT_OF_ORDER, Outcome, Scored};
-use domain::scorm::{Api, Edition, Launch, Standing, State, attempt};
+use domain::scorm::{Api, Edition, H5P, Launch, Standing, State, attempt};
 use domain::{CourseId, Error, ErrorKind, InstitutionId, LessonId, Micros, ScormAttemptId, SourceId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -40,14 +40,14 @@ pub struct Scorms<'a> {
 }
 
 /// How to open a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 pub struct Opening {
     /// A secret made by the player for this session; every batch carries it.
     pub nonce: String,
     /// Begin another attempt, even where one goes on.
-    #[serde(default)]
     pub restart: bool,
+    /// Why an H5P package cannot be played here; nothing where it can.
+    pub h5p_refused: Option<Error>,
 }
 
 /// An attempt as its learner and those who teach see it.
@@ -359,6 +359,11 @@ async fn open(tx: &mut Tx, actor: &Actor, id: LessonId, opening: &Opening) -> st
     let see = if lesson.hidden { Action::ReadUnpublished } else { crate::course::read(&course) };
     let (user, preview) = allowed(tx, actor, &course, see, missing).await?;
     let plan = launch::plan(tx, &course, &lesson, preview).await?;
+    if plan.launching.runtime.as_deref() == Some(H5P)
+        && let Some(refused) = &opening.h5p_refused
+    {
+        return Err(refused.clone().into());
+    }
     let person = crate::user::find(tx, user).await?.ok_or_else(missing)?;
     let launch = Launch {
         learner_id: user.to_string(),

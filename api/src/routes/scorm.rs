@@ -5,6 +5,7 @@ mod attributes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use domain::scorm::H5P;
 use domain::scorm::attempt::{Batch, Scored};
 use domain::{CourseId, LessonId, ScormAttemptId};
 use school::scorm::{Card, Opening, SCORE_SOURCE};
@@ -20,9 +21,6 @@ use crate::envelope::{Page, Resource, created, many, one, rfc3339};
 use crate::error::ApiResult;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::routes::course::check_limit;
-
-/// The run-time of a launch that an H5P player plays.
-const H5P: &str = "h5p";
 
 /// Query of a course's results.
 #[derive(Deserialize)]
@@ -69,7 +67,8 @@ pub(super) async fn open(
 ) -> ApiResult<Response> {
     // Asked first: a session that cannot be shown would end the one that goes on elsewhere.
     let from = app.content.app_of(&headers)?;
-    let opening = Opening { nonce: new.nonce, restart: new.restart };
+    let h5p_refused = check_player(app.options.h5p_player.as_deref()).err();
+    let opening = Opening { nonce: new.nonce, restart: new.restart, h5p_refused };
     let opened = app.ports.school.scorm().open(&caller.actor, id, opening).await?;
     let address = app.content.address(from, &opened, login_of(&app, &caller).await?);
     let address = address.ok_or_else(|| domain::Error::new(domain::ErrorKind::Internal, "packages have no origin"))?;
@@ -82,7 +81,6 @@ pub(super) async fn open(
     let path = launch.path.split('/').map(encoded).collect::<Vec<_>>().join("/");
     let parameters = query(launch.parameters.as_deref().unwrap_or_default(), &path);
     let launch_url = if launch.runtime.as_deref() == Some(H5P) {
-        check_player(app.options.h5p_player.as_deref())?;
         address.h5p
     } else {
         format!("{}{path}{parameters}", address.files)

@@ -129,7 +129,8 @@ pub(crate) async fn aim(
     let reads = !path.ends_with("/commits") && !path.ends_with("/finish");
     let whose = if takes && !reads { role } else { taker.unwrap_or("LE") };
     let by = actor(world, whose, place.institution).await;
-    let opened = world.school.scorm().open(&by, lesson, Opening { nonce: NONCE.into(), restart: false }).await.unwrap();
+    let opening = Opening { nonce: NONCE.into(), ..Opening::default() };
+    let opened = world.school.scorm().open(&by, lesson, opening).await.unwrap();
     let (id, revision) = (opened.attempt.id, opened.attempt.revision);
     let body = if path.ends_with("/commits") {
         Some(batch(revision, 1, &[("cmi.core.lesson_location", "3")], false))

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use domain::document::DocumentKind;
 use domain::ingestion::{Failure, SourceKind, failure};
+use domain::scorm::H5P;
 use serde_json::Value;
 
 use super::package::{Bundle, Files, escaped, module, page_of};
@@ -45,8 +46,6 @@ const UNSHOWN: &[&str] = &[
     "backgroundColor",
     "aspectRatio",
 ];
-/// What plays such a package.
-const RUNTIME: &str = "h5p";
 /// Deepest content; `serde_json` stops at 128 of its own.
 const DEEPEST: usize = 100;
 
@@ -95,7 +94,7 @@ pub fn parse(files: &Files) -> Result<Bundle, Failure> {
     bundle.page(&mut only, Some(title.clone()), "content/content.json", DocumentKind::Html, page_of(&title, &inner));
     let missing: Vec<&String> = libraries.iter().filter(|library| !present.contains(*library)).collect();
     if missing.is_empty() {
-        bundle.plays(&mut only, "h5p.json", main, RUNTIME);
+        bundle.plays(&mut only, "h5p.json", main, H5P);
     }
     bundle.close(&mut only);
     bundle.keep(&title, &format!("{} texts; libraries: {named}", reader.texts));

@@ -4,9 +4,9 @@ use domain::document::DocumentKind;
 use domain::ingestion::{Outcome as Ended, SourceKind};
 use domain::policy::Actor;
 use domain::scorm::attempt::{Batch, ENDED, KEY_REUSED, OTHER_SESSION, OUT_OF_ORDER};
-use domain::scorm::{Completion, Edition, Set, State, Success};
+use domain::scorm::{Completion, Edition, H5P, Set, State, Success};
 use domain::user::{Grant, Role, Scope};
-use domain::{CourseId, ErrorKind, LessonId};
+use domain::{CourseId, Error, ErrorKind, LessonId};
 use school::scorm::{NO_PACKAGE, Opened, Opening, SCORE_SOURCE};
 use serde_json::json;
 use store::sql::document::NewDocument;
@@ -18,7 +18,8 @@ use crate::Small;
 
 const NONCE: &str = "a-secret-of-this-session";
 
-/// A package of two items, the first of two pages, in a published course; and a page that is no package.
+/// A package of two items, the first of two pages, the second played as H5P is, in a published course; and a page
+/// that is no package.
 struct Packaged {
     small: Small,
     course: CourseId,
@@ -61,7 +62,8 @@ async fn packaged(store: Store, schema_version: &'static str) -> Packaged {
                             blob_sha256: String::new(),
                             extra: if extra {
                                 json!({ "item": item, "launch": format!("{item}/start.html"), "parameters": "?x=1",
-                                        "title": format!("Item {item}"), "facts": facts })
+                                        "title": format!("Item {item}"), "facts": facts,
+                                        "runtime": (*item == "two").then_some(H5P) })
                             } else {
                                 json!({})
                             },
@@ -95,7 +97,7 @@ async fn packaged(store: Store, schema_version: &'static str) -> Packaged {
 }
 
 fn opening() -> Opening {
-    Opening { nonce: NONCE.into(), restart: false }
+    Opening { nonce: NONCE.into(), ..Opening::default() }
 }
 
 fn batch(opened: &Opened, sequence: i64, values: &[(&str, &str)], terminate: bool) -> Batch {
@@ -300,7 +302,7 @@ store::both_databases!(an_attempt_is_its_learners_and_its_trace_the_teachers_too
     assert_eq!(refused.kind, ErrorKind::Unauthorized);
     let refused = scorm.open(&at.ada, at.plain, opening()).await.unwrap_err();
     assert_eq!((refused.kind, refused.code.as_str()), (ErrorKind::Conflict, NO_PACKAGE));
-    let weak = Opening { nonce: "short".into(), restart: false };
+    let weak = Opening { nonce: "short".into(), ..Opening::default() };
     assert_eq!(scorm.open(&at.ada, at.lessons[0], weak).await.unwrap_err().kind, ErrorKind::ValidationError);
 
     // Who leaves the course takes no more part in it.
@@ -308,6 +310,17 @@ store::both_databases!(an_attempt_is_its_learners_and_its_trace_the_teachers_too
     at.small.school.enrollment().drop(&at.small.operator, own[0].id).await.unwrap();
     let ada = at.small.acting("ada").await;
     assert!(scorm.commit(&ada, opened.attempt.id, batch(&opened, 2, &[], false)).await.is_err());
+});
+
+store::both_databases!(what_cannot_be_played_begins_no_attempt, |store| async move {
+    let at = packaged(store, "1.2").await;
+    let scorm = at.small.school.scorm();
+    let without = || Opening { h5p_refused: Some(Error::new(ErrorKind::Conflict, "no player")), ..opening() };
+    assert_eq!(scorm.open(&at.ada, at.lessons[2], without()).await.unwrap_err().message, "no player");
+    assert!(at.types().await.is_empty());
+    scorm.open(&at.ada, at.lessons[0], without()).await.unwrap();
+    scorm.open(&at.ada, at.lessons[2], opening()).await.unwrap();
+    assert_eq!(at.types().await.len(), 2);
 });
 
 store::both_databases!(a_trace_is_bounded_and_says_so, |store| async move {
