@@ -100,7 +100,7 @@ async fn follow(app: App, mut caller: Caller, first: Status, mut seq: i64, out: 
             told |= ENDS.contains(&event.event_type.as_str());
         }
         let ended = now.run.state != "running";
-        if ended && !told {
+        if ended && !told && ended_at.is_none() {
             // Taken up behind its end, a stream sends no event of it again.
             let Ok(all) = ingestions.events(&caller.actor, last.run.id, 0).await else { return };
             told = all.iter().any(|(place, event)| *place <= seq && ENDS.contains(&event.event_type.as_str()));
