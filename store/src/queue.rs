@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::db::{Store, Tx};
 use crate::error::{Error, Result};
 use crate::sql::job;
-pub use crate::sql::job::admin::{DeadJob, KindStats, cancel, dead, drop_dead, get, of_key, prune, retry, stats};
+pub use crate::sql::job::admin::{DeadJob, KindStats, cancel, dead, drop_dead, get, of_key, retry, stats};
 pub use crate::sql::job::{NewJob, enqueue, enqueue_within};
 
 mod lease;

@@ -164,18 +164,6 @@ pub async fn remove(tx: &mut Tx, institution: InstitutionId, kind: &str, idem_ke
     .map(|_| ())
 }
 
-/// Deletes jobs that ended well before `before` (microseconds); their keys may then be used again.
-///
-/// # Errors
-/// The database refuses.
-pub async fn prune(tx: &mut Tx, institution: InstitutionId, before: Micros) -> Result<u64> {
-    tx.exec(
-        "DELETE FROM jobs WHERE institution_id = $1 AND state IN ('done', 'cancelled') AND updated_at < $2",
-        args![institution, before],
-    )
-    .await
-}
-
 /// Jobs of a kind that wait or run in an institution, counted no further than `most`.
 pub(super) async fn depth(tx: &mut Tx, institution: InstitutionId, kind: &str, most: i64) -> Result<i64> {
     let row = tx
