@@ -9,6 +9,7 @@ mod confine;
 mod frame;
 mod program;
 mod reply;
+mod running;
 mod unpacking;
 
 use std::path::{Path, PathBuf};
@@ -18,8 +19,7 @@ use std::time::Duration;
 use domain::document::Document;
 use domain::ingestion::{Failure, SourceKind, failure};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::parse::Format;
 use crate::parse::manifest::Manifest;
@@ -27,6 +27,7 @@ use crate::parse::package::Bundle;
 pub use child::child_main;
 pub use program::{Allowance, Ended};
 use reply::Reply;
+use running::Running;
 use unpacking::Unpacking;
 
 /// The hidden first argument of the child.
@@ -42,6 +43,17 @@ pub enum Level {
     Full,
     /// Some limits could not be had, and why.
     Reduced(Vec<String>),
+}
+
+impl Level {
+    /// What is missing; `None` when every limit holds.
+    #[must_use]
+    pub fn reduced(&self) -> Option<String> {
+        match self {
+            Self::Full => None,
+            Self::Reduced(reasons) => Some(reasons.join("; ")),
+        }
+    }
 }
 
 /// What the parent may spend on a child.
@@ -329,164 +341,4 @@ impl Sandbox {
 fn own_program() -> std::io::Result<PathBuf> {
     let link = Path::new("/proc/self/exe");
     if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() }
-}
-
-struct Running {
-    child: Child,
-    stdin: Option<tokio::process::ChildStdin>,
-    stdout: tokio::io::BufReader<tokio::process::ChildStdout>,
-    subject: String,
-    time: Duration,
-}
-
-impl Running {
-    fn killed(&self, why: &str) -> Failure {
-        let message = format!(
-            "the parser stopped on \"{}\": {why}; the file is broken, hostile or too complex, so save it again from its program or split it",
-            self.subject
-        );
-        Failure::new(failure::PARSER_KILLED, message)
-    }
-
-    async fn ready(&mut self) -> Result<Level, Failure> {
-        match self.reply(1 << 16).await? {
-            (Reply::Ready(level), _) => Ok(level),
-            _ => Err(self.killed("it answered out of turn")),
-        }
-    }
-
-    async fn ask(&mut self, request: &Request, body: &[u8], most: usize) -> Result<Reply, Failure> {
-        self.ask_whole(request, body, most).await.map(|(reply, _)| reply)
-    }
-
-    async fn ask_whole(&mut self, request: &Request, body: &[u8], most: usize) -> Result<(Reply, Vec<u8>), Failure> {
-        let bytes = frame::encode(request, body).map_err(|error| self.killed(&error.to_string()))?;
-        let Some(mut stdin) = self.stdin.take() else { return Err(self.killed("it has no input")) };
-        // Written beside the read: a child that answers early cannot block the parent.
-        let write = async {
-            // A child that died is noticed by the read.
-            let _ = stdin.write_all(&bytes).await;
-            let _ = stdin.flush().await;
-            stdin
-        };
-        let (stdin, reply) = tokio::join!(write, self.reply(most));
-        self.stdin = Some(stdin);
-        reply
-    }
-
-    async fn package(&mut self, answer: usize, most: usize, unpacking: &mut Unpacking<'_>) -> Result<Package, Failure> {
-        self.ready().await?;
-        let deadline = tokio::time::Instant::now() + self.time;
-        let mut pages = Vec::new();
-        let mut size = 0_usize;
-        loop {
-            let (reply, body) = tokio::time::timeout_at(deadline, self.reply(answer))
-                .await
-                .map_err(|_| self.killed("it took too long"))??;
-            match reply {
-                Reply::Page(mut page) => {
-                    size += body.len();
-                    if size > most {
-                        let message = format!(
-                            "the pages of \"{}\" are larger than {} MiB together; split the package",
-                            self.subject,
-                            most >> 20
-                        );
-                        return Err(Failure::new(failure::TOO_LARGE, message));
-                    }
-                    page.bytes = body;
-                    pages.push(page);
-                }
-                Reply::Part { path } => unpacking.take(path, &body).await?,
-                Reply::Package(outcome) => return outcome.map(|package| Package { pages, ..*package }),
-                _ => return Err(self.killed("it answered out of turn")),
-            }
-        }
-    }
-
-    async fn bundle(
-        &mut self,
-        asked: Option<(Request, Vec<u8>)>,
-        most: usize,
-        unpacking: &mut Unpacking<'_>,
-    ) -> Result<Bundle, Failure> {
-        self.ready().await?;
-        let deadline = tokio::time::Instant::now() + self.time;
-        let (mut reply, mut body) = match asked {
-            Some((request, bytes)) => self.ask_whole(&request, &bytes, most).await?,
-            None => self.reply(most).await?,
-        };
-        while let Reply::Part { path } = reply {
-            unpacking.take(path, &body).await?;
-            (reply, body) = tokio::time::timeout_at(deadline, self.reply(most))
-                .await
-                .map_err(|_| self.killed("it took too long"))??;
-        }
-        let Reply::Bundle(outcome) = reply else { return Err(self.killed("it answered out of turn")) };
-        let mut bundle = *outcome?;
-        let mut at = 0_usize;
-        for page in &mut bundle.pages {
-            let end = at.saturating_add(page.size);
-            let Some(bytes) = body.get(at..end) else {
-                return Err(self.killed("it answered with less than it said"));
-            };
-            page.bytes = bytes.to_vec();
-            at = end;
-        }
-        Ok(bundle)
-    }
-
-    async fn reply(&mut self, most: usize) -> Result<(Reply, Vec<u8>), Failure> {
-        let read = read_reply(&mut self.stdout, most);
-        match tokio::time::timeout(self.time, read).await {
-            Ok(Ok((reply, body))) => Ok((reply.bounded(), body)),
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                let status = tokio::time::timeout(Duration::from_secs(2), self.child.wait()).await;
-                let why = match status {
-                    Ok(Ok(status)) => how_it_ended(status),
-                    _ => "it closed its output".to_owned(),
-                };
-                Err(self.killed(&why))
-            }
-            Ok(Err(error)) => Err(self.killed(&error.to_string())),
-            Err(_) => Err(self.killed(&format!("it took longer than {} s", self.time.as_secs()))),
-        }
-    }
-
-    /// Ends the child and whatever it started.
-    async fn stop(mut self) {
-        drop(self.stdin.take());
-        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
-            // Already gone is what we want.
-            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
-        }
-        let _ = self.child.wait().await;
-    }
-}
-
-fn how_it_ended(status: std::process::ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.signal(), status.code()) {
-        (Some(24), _) => "it used more processor time than a document may".into(),
-        (Some(6), _) => "it ran out of memory or failed a check".into(),
-        (Some(11 | 7), _) => "it ran out of stack".into(),
-        (Some(signal), _) => format!("signal {signal}"),
-        (None, Some(code)) => format!("exit code {code}"),
-        (None, None) => "it ended".into(),
-    }
-}
-
-async fn read_reply<R: AsyncRead + Unpin>(stdout: &mut R, most: usize) -> std::io::Result<(Reply, Vec<u8>)> {
-    frame::read_async(stdout, most).await
-}
-
-impl Level {
-    /// What is missing; `None` when every limit holds.
-    #[must_use]
-    pub fn reduced(&self) -> Option<String> {
-        match self {
-            Self::Full => None,
-            Self::Reduced(reasons) => Some(reasons.join("; ")),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! The child's side: confine, then parse what arrives.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::os::fd::AsFd;
 
 use domain::ingestion::{Failure, SourceKind, failure};
@@ -85,17 +85,29 @@ fn bundle(output: &mut impl Write, folder: bool) -> std::io::Result<()> {
 /// Every file of an archive, part by part.
 fn send_files(file: File, output: &mut impl Write) -> Result<(), Failure> {
     let mut archive = Archive::open(std::io::BufReader::with_capacity(128 * 1024, file), Limits::default())?;
-    let entries = archive.entries().to_vec();
-    for entry in &entries {
-        let mut sent = frame::write(output, &Reply::Part { path: Some(entry.name.clone()) }, &[]);
-        archive.read(entry, &mut |part| {
-            if sent.is_ok() {
-                sent = frame::write(output, &Reply::Part { path: None }, part);
-            }
-        })?;
-        sent.map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))?;
+    for entry in &archive.entries().to_vec() {
+        read_entry(&mut archive, entry, Some(output), &mut |_| {})?;
     }
     Ok(())
+}
+
+/// Reads a file of an archive, and sends it part by part where there is an `output`.
+fn read_entry(
+    archive: &mut Archive<impl Read + Seek>,
+    entry: &Entry,
+    mut output: Option<&mut impl Write>,
+    taken: &mut dyn FnMut(&[u8]),
+) -> Result<(), Failure> {
+    let mut send =
+        |path, part: &[u8]| output.as_mut().map_or(Ok(()), |to| frame::write(*to, &Reply::Part { path }, part));
+    let mut sent = send(Some(entry.name.clone()), &[]);
+    archive.read(entry, &mut |part| {
+        taken(part);
+        if sent.is_ok() {
+            sent = send(None, part);
+        }
+    })?;
+    sent.map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))
 }
 
 fn folder_files() -> Result<Vec<(String, Vec<u8>)>, Failure> {
@@ -179,20 +191,12 @@ fn read_package(file: File, output: &mut impl Write) -> Result<Package, Failure>
         let is_html = Format::of(&name) == Some(Format::Html);
         let wanted = (is_html || name.ends_with(".js")) && entry.size <= LARGEST_PAGE;
         let mut bytes = Vec::new();
-        let mut sent = Ok(());
-        if with_files {
-            sent = frame::write(output, &Reply::Part { path: Some(entry.name.clone()) }, &[]);
-        }
         // Everything is inflated once, so that a bomb in an image is found too.
-        archive.read(entry, &mut |part| {
+        read_entry(&mut archive, entry, with_files.then_some(&mut *output), &mut |part| {
             if wanted {
                 bytes.extend_from_slice(part);
             }
-            if with_files && sent.is_ok() {
-                sent = frame::write(output, &Reply::Part { path: None }, part);
-            }
         })?;
-        sent.map_err(|error| Failure::new(failure::INTERNAL, error.to_string()))?;
         if !wanted {
             continue;
         }

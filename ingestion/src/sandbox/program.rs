@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::{ARGUMENT, Sandbox, confine, how_it_ended, own_program};
+use super::running::how_it_ended;
+use super::{ARGUMENT, Sandbox, confine, own_program};
 
 /// The mode argument of the child.
 pub(super) const MODE: &str = "run";
