@@ -31,7 +31,6 @@ fi
 LYCEUM_H5P_PLAYER=
 if [ -e "$h5p/package/dist/main.bundle.js" ]; then
   LYCEUM_H5P_PLAYER=$h5p/package/dist
-  printf 'h5p_player = "%s"\n' "$LYCEUM_H5P_PLAYER" >>"$folder/data/lyceum.toml"
 fi
 export LYCEUM_H5P_PLAYER
 "$lyceum" user grant ines instructor --course sound --institution harbour --data-dir "$folder/data" >>"$folder/demo.log"
