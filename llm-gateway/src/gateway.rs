@@ -1,11 +1,13 @@
 //! The door for callers: embed, chat, transcribe, forward, and what is there.
 
+mod guard;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::wire::{
-    ChatRequest, Class, Dialect, EmbedRequest, ForwardRequest, MAX_EMBED_TEXTS, MAX_FRAME, Model, Request, RequestId,
-    TranscribeRequest, Transcript, Up, Usage,
+    ChatRequest, Class, Dialect, EmbedRequest, ForwardRequest, MAX_EMBED_TEXTS, MAX_FRAME, Model, Request,
+    TranscribeRequest, Transcript, Up,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -20,6 +22,8 @@ use crate::prefix;
 use crate::state::reply::ReplyTo;
 use crate::state::{State, Submission, WorkerId};
 use crate::status::{ClassCounters, ModelStatus, QueueStatus, WorkerStatus};
+pub(crate) use guard::Guard;
+pub use guard::Place;
 
 /// Pieces of a reply that may wait for a slow reader before the request is taken back.
 const CHAT_DEPTH: usize = 4_096;
@@ -91,68 +95,6 @@ impl Shared {
 
     pub(crate) fn lose(&self, worker: WorkerId) {
         self.with(|state| state.lose(worker));
-    }
-}
-
-/// Takes a request back when its caller lets go.
-pub(crate) struct Guard {
-    shared: Arc<Shared>,
-    id: RequestId,
-}
-
-impl Guard {
-    pub(crate) fn expire(&self) {
-        self.shared.with(|state| state.abandon(self.id, true));
-    }
-
-    pub(crate) fn look(&self) {
-        self.shared.with(State::look);
-    }
-
-    pub(crate) fn position(&self) -> Option<usize> {
-        self.shared.with(|state| state.position(self.id))
-    }
-
-    pub(crate) fn place(&self) -> Place {
-        Place { shared: Arc::clone(&self.shared), id: self.id }
-    }
-
-    pub(crate) fn began(&self) {
-        self.shared.with(|state| state.began(self.id));
-    }
-
-    pub(crate) fn used(&self, usage: Usage) {
-        self.shared.with(|state| state.used(self.id, usage));
-    }
-
-    pub(crate) fn failed(&self, error: GatewayError) -> bool {
-        self.shared.with(|state| state.direct_failed(self.id, error))
-    }
-
-    pub(crate) fn ended(&self, error: Option<GatewayError>) {
-        let outcome = error.map_or(Ok(domain::wire::Reply::Forward { usage: None }), Err);
-        self.shared.with(|state| state.end(self.id, outcome));
-    }
-}
-
-/// Where a request stands in the queue. Dropping it changes nothing.
-#[derive(Clone)]
-pub struct Place {
-    shared: Arc<Shared>,
-    id: RequestId,
-}
-
-impl Place {
-    /// Requests that are ahead of it in its class; none once a worker has it.
-    #[must_use]
-    pub fn position(&self) -> Option<usize> {
-        self.shared.with(|state| state.position(self.id))
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.shared.with(|state| state.abandon(self.id, false));
     }
 }
 
@@ -345,7 +287,7 @@ impl Gateway {
             held,
         };
         let id = self.shared.with(|state| state.submit(asked))?;
-        Ok(Guard { shared: Arc::clone(&self.shared), id })
+        Ok(Guard::new(Arc::clone(&self.shared), id))
     }
 
     /// Writes into the ledger what was answered without a worker.
