@@ -28,21 +28,22 @@ impl Caller {
     /// Whose share a request is served from.
     pub(crate) fn flow(&self) -> Flow {
         let institution = self.institution.map(|id| id.0);
-        Flow {
-            user: (institution, self.user.map(|id| id.0), self.feature_if_nobody()),
-            course: self.course.map(|id| id.0),
-        }
+        let whose = self.user.map_or(Whose::Feature(self.feature), |id| Whose::Person(id.0));
+        Flow { user: (institution, whose), course: self.course.map(|id| id.0) }
     }
+}
 
-    fn feature_if_nobody(&self) -> &'static str {
-        if self.user.is_some() { "" } else { self.feature }
-    }
+/// Who is served: a person, else what the installation does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    Person(Uuid),
+    Feature(&'static str),
 }
 
 /// Where a request's share is counted: its user, else what the installation does for the institution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Flow {
-    pub(crate) user: (Option<Uuid>, Option<Uuid>, &'static str),
+    pub(crate) user: (Option<Uuid>, Whose),
     pub(crate) course: Option<Uuid>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Forwarded {
     pub content_type: String,
     /// The body as it comes; a stream that broke off ends with an error.
     pub body: BoxStream<'static, Result<Bytes, GatewayError>>,
+    /// Tokens, once the body has ended well and if the server said them.
+    pub usage: Arc<OnceLock<Usage>>,
 }
 
 /// What a forwarded request costs and is like, as its reader found it.
@@ -52,7 +55,7 @@ pub struct Weight {
 
 /// What the gateway tells a waiting forwarded request.
 pub(crate) enum Grant {
-    Direct { model: String, server: std::sync::Arc<dyn Direct> },
+    Direct { model: String, server: Arc<dyn Direct> },
     Head { status: u16, content_type: String, body: mpsc::Receiver<Result<Bytes, GatewayError>> },
     Failed(GatewayError),
 }
@@ -131,12 +134,12 @@ impl Forwarding {
                         let message = format!("the model server answered {}", answer.status);
                         let again = self.guard.failed(GatewayError::Backend(message));
                         if !again {
-                            return Ok((answer.status, answer.content_type, Source::Direct(answer.body)));
+                            return Ok((answer.status, answer.content_type, Source::Direct(answer.body, answer.usage)));
                         }
                     }
                     Ok(answer) => {
                         self.guard.began();
-                        return Ok((answer.status, answer.content_type, Source::Direct(answer.body)));
+                        return Ok((answer.status, answer.content_type, Source::Direct(answer.body, answer.usage)));
                     }
                     Err(error) => {
                         if !self.guard.failed(error.clone()) {
@@ -172,7 +175,7 @@ pub(crate) fn renamed(body: &Blob, at: Option<&Range<usize>>, model: &str) -> Bl
 }
 
 enum Source {
-    Direct(BoxStream<'static, Result<Bytes, GatewayError>>),
+    Direct(BoxStream<'static, Result<Bytes, GatewayError>>, Arc<OnceLock<Usage>>),
     Remote(mpsc::Receiver<Result<Bytes, GatewayError>>),
 }
 
@@ -216,20 +219,24 @@ impl Stream for AnswerBody {
             return Poll::Ready(None);
         }
         let next = match &mut self.body {
-            Source::Direct(body) => body.as_mut().poll_next(context),
+            Source::Direct(body, _) => body.as_mut().poll_next(context),
             Source::Remote(body) => body.poll_recv(context),
         };
         match next {
             Poll::Ready(Some(Ok(piece))) => Poll::Ready(Some(Ok(piece))),
             Poll::Ready(Some(Err(error))) => {
                 self.over = true;
-                self.guard.ended(Some(error.clone()));
+                self.guard.ended(Err(error.clone()));
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => {
                 self.over = true;
-                let refused = self.refused.take();
-                self.guard.ended(refused);
+                let usage = match &self.body {
+                    Source::Direct(_, usage) => usage.get().copied(),
+                    Source::Remote(_) => None,
+                };
+                let outcome = self.refused.take().map_or(Ok(usage), Err);
+                self.guard.ended(outcome);
                 Poll::Ready(None)
             }
             Poll::Pending => {

@@ -1,9 +1,10 @@
 //! Who waits, who works, who may have what: the rules of the gateway without a task or a socket.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::wire::{Assignment, Class, Dialect, Down, Model, Request, RequestId, Task, Up, Usage};
+use foldhash::HashMap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -107,7 +108,7 @@ impl State {
             speeds: Speeds::new(options.load_time),
             options,
             waiting: BTreeMap::new(),
-            running: HashMap::new(),
+            running: HashMap::default(),
             workers: BTreeMap::new(),
             shares: Shares::default(),
             counters: Default::default(),

@@ -233,11 +233,13 @@ impl Direct for Server {
         let asked = String::from_utf8_lossy(&request.body.0).into_owned();
         if asked.contains("refuse") {
             let body = futures::stream::iter([Ok(Bytes::from_static(b"{\"error\":\"bad tool\"}"))]).boxed();
-            return Ok(Forwarded { status: 400, content_type: "application/json".into(), body });
+            let usage = Arc::default();
+            return Ok(Forwarded { status: 400, content_type: "application/json".into(), body, usage });
         }
         if !request.stream {
             let body = futures::stream::iter([Ok(Bytes::from(asked))]).boxed();
-            return Ok(Forwarded { status: 200, content_type: "application/json; charset=utf-8".into(), body });
+            let content_type = "application/json; charset=utf-8".into();
+            return Ok(Forwarded { status: 200, content_type, body, usage: Arc::default() });
         }
         let pieces = PIECES.map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
         let body = if asked.contains("die") {
@@ -252,7 +254,8 @@ impl Direct for Server {
             let _open = &open;
             piece
         });
-        Ok(Forwarded { status: 200, content_type: "text/event-stream; charset=utf-8".into(), body: body.boxed() })
+        let content_type = "text/event-stream; charset=utf-8".into();
+        Ok(Forwarded { status: 200, content_type, body: body.boxed(), usage: Arc::default() })
     }
 }
 

@@ -1,13 +1,14 @@
 //! What is there now, and how long a new request would wait.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::wire::{Class, Model, RequestId, Task};
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::speed::Cost;
+use super::worker::WorkerState;
 use super::{State, WorkerId};
 use crate::caller::Flow;
 use crate::status::{ClassCounters, ModelStatus, QueueStatus, WorkerStatus};
@@ -52,14 +53,13 @@ impl State {
 
     /// Seconds until a request of this flow would begin, by what was learned; none where nothing was.
     fn wait(&self, class: Class, flow: &Flow, model: &Arc<str>, cost: Cost, now: Instant) -> Option<f64> {
+        let serves_now = |worker: &WorkerState| worker.serves(model, None) && worker.free_for(class);
+        if self.waiting.is_empty() && self.workers.values().any(serves_now) {
+            return Some(0.0);
+        }
         let serving: Vec<WorkerId> =
             self.workers.iter().filter(|(_, worker)| worker.serves(model, None)).map(|(id, _)| *id).collect();
         let slots: u32 = serving.iter().filter_map(|id| self.workers.get(id)).map(|worker| worker.slots()).sum();
-        if serving.iter().filter_map(|id| self.workers.get(id)).any(|worker| worker.free_for(class))
-            && self.waiting.is_empty()
-        {
-            return Some(0.0);
-        }
         let mut ahead = 0.0;
         for entry in self.running.values().filter(|entry| entry.worker.is_some_and(|id| serving.contains(&id))) {
             let seconds = self.speeds.seconds(&entry.model, entry.cost)?;
@@ -75,7 +75,7 @@ impl State {
             .map(|entry| entry.cost.service())
             .sum();
         let level = mine + own_waiting + cost.service();
-        let mut others: HashMap<_, f64> = HashMap::new();
+        let mut others: HashMap<_, f64> = HashMap::default();
         for entry in self.waiting.values().filter(|entry| {
             serving
                 .iter()
@@ -145,7 +145,7 @@ impl State {
 
     pub(crate) fn workers(&self) -> Vec<WorkerStatus> {
         let now = Instant::now();
-        let status = |(id, worker): (&WorkerId, &super::worker::WorkerState)| {
+        let status = |(id, worker): (&WorkerId, &WorkerState)| {
             let broken = worker.broken(now);
             let health = match (worker.draining, broken.is_empty()) {
                 (true, _) => "draining".to_owned(),

@@ -8,11 +8,11 @@
 //! kept waiting longer than loading it is worth. Within the model the user who was served least, and
 //! among equals whoever's prompt the worker has read before.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::wire::{Class, RequestId};
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::worker::WorkerState;
@@ -241,8 +241,11 @@ impl State {
     /// The least served user's request; of those who are as good as equal to that one, the request
     /// whose prompt the worker knows best.
     fn fairest(&self, worker: &WorkerState, fitting: &[(RequestId, &Entry, usize)]) -> Option<RequestId> {
+        if let [(only, _, _)] = fitting {
+            return Some(*only);
+        }
         // By user, with a part of the oldest request's own cost: of two who are level the smaller request goes first.
-        let mut users: HashMap<_, [f64; 3]> = HashMap::new();
+        let mut users: HashMap<_, [f64; 3]> = HashMap::default();
         for (_, entry, _) in fitting {
             users.entry((entry.class, entry.flow.user)).or_insert_with(|| {
                 let mut served = self.shares.served(entry.class, &entry.flow);

@@ -5,18 +5,17 @@
 //! the expected cost is charged when a request is given out and corrected at its end, so that
 //! requests that run side by side do not all look free.
 
-use std::collections::HashMap;
-
 use domain::wire::Class;
+use foldhash::{HashMap, HashSet};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::caller::Flow;
+use crate::caller::{Flow, Whose};
 
 /// Counters that may be kept for users who are not there.
 const KEPT: usize = 20_000;
 
-type UserKey = (Class, (Option<Uuid>, Option<Uuid>, &'static str));
+type UserKey = (Class, (Option<Uuid>, Whose));
 
 #[derive(Default)]
 struct Counter {
@@ -31,6 +30,8 @@ struct Counter {
 #[derive(Default)]
 pub(crate) struct Shares {
     users: HashMap<UserKey, Counter>,
+    /// Those who have something waiting.
+    here: HashSet<UserKey>,
     courses: HashMap<(Class, Option<Uuid>), f64>,
     institutions: HashMap<(Class, Option<Uuid>), f64>,
     /// What the user was served who left the queue of a class last.
@@ -41,31 +42,30 @@ impl Shares {
     /// A request has come.
     pub(crate) fn enter(&mut self, class: Class, flow: &Flow) {
         let key = (class, flow.user);
-        if self.users.get(&key).is_none_or(|counter| counter.waiting == 0) {
-            let least = self
-                .users
-                .iter()
-                .filter(|((of, _), counter)| *of == class && counter.waiting > 0)
-                .map(|(_, counter)| counter.served)
-                .min_by(f64::total_cmp);
+        if !self.here.contains(&key) {
+            let others = self.here.iter().filter(|(of, _)| *of == class);
+            let least = others.filter_map(|other| Some(self.users.get(other)?.served)).min_by(f64::total_cmp);
             let least = least.or_else(|| self.left.get(&class).copied());
             if self.users.len() > KEPT {
                 self.users.retain(|_, counter| counter.waiting > 0);
             }
             let counter = self.users.entry(key).or_default();
             counter.served = counter.served.max(least.unwrap_or_default());
-        }
-        if let Some(counter) = self.users.get_mut(&key) {
+            counter.waiting = 1;
+            self.here.insert(key);
+        } else if let Some(counter) = self.users.get_mut(&key) {
             counter.waiting += 1;
         }
     }
 
     /// A request waits no longer: a worker has it, or it was given up.
     pub(crate) fn leave(&mut self, class: Class, flow: &Flow) {
-        if let Some(counter) = self.users.get_mut(&(class, flow.user)) {
+        let key = (class, flow.user);
+        if let Some(counter) = self.users.get_mut(&key) {
             counter.waiting = counter.waiting.saturating_sub(1);
             if counter.waiting == 0 {
                 self.left.insert(class, counter.served);
+                self.here.remove(&key);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What a model costs, learned from what it took so far.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::wire::Class;
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 /// Weight of the newest measurement.
@@ -61,7 +61,7 @@ fn mix(old: Option<f64>, new: f64) -> f64 {
 
 impl Speeds {
     pub(crate) fn new(default_load: Duration) -> Self {
-        Self { models: HashMap::new(), default_load: default_load.as_secs_f64() }
+        Self { models: HashMap::default(), default_load: default_load.as_secs_f64() }
     }
 
     /// Somebody asked for this model.

@@ -1,10 +1,11 @@
 //! One worker as the gateway sees it: what it serves, has loaded, holds, and whether it is well.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::wire::{Class, Dialect, Down, Model};
+use foldhash::HashMap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -77,7 +78,7 @@ impl WorkerState {
             capacity: None,
             resident: Vec::new(),
             prefixes: Vec::new(),
-            circuits: HashMap::new(),
+            circuits: HashMap::default(),
         }
     }
 
