@@ -4,7 +4,7 @@
 #
 #   LYCEUM_BIN=FILE      the binary to measure (default: built with --release)
 #   LYCEUM_BIN=stand-in  the stub in the product's place: tries the harness, says nothing about the product
-#   BENCH_PEERS="..."    which peers (default: smg vllm-router litellm portkey)
+#   BENCH_PEERS="..."    which peers (default: floor smg vllm-router litellm portkey)
 #   BENCH_SWAP=1         exchange the two processors
 #   BENCH_ROUNDS, BENCH_ROUNDS_WIDE, BENCH_REQUESTS, BENCH_STREAMS, BENCH_CELL_MS, BENCH_CELL_WIDE_MS  see plan.rs
 #
@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lyceum/bench
-peers=${BENCH_PEERS-smg vllm-router litellm portkey}
+peers=${BENCH_PEERS-floor smg vllm-router litellm portkey}
 smg_version=1.13.0
 vllm_router_version=0.1.17
 litellm_version=1.80.10
@@ -127,6 +127,14 @@ TOML
   target ours "$port" "$pid" 60 "key, quota, queue, accounting" "{\"authorization\":\"Bearer $key\"}"
 }
 
+# No gateway: bytes passed on unread, the least that anything in between costs on this machine.
+floor() {
+  local port
+  port=$("$bench" port)
+  background floor "${system_pin[@]}" "$bench" floor "$port" "$stub"
+  target floor "$port" "$pid" 10 "none: bytes passed on unread" '{}'
+}
+
 smg() {
   local port metrics
   once "smg-$smg_version" from_pypi "smg==$smg_version" || return 1
@@ -181,7 +189,7 @@ portkey() {
 ours || say "ours is not measured: the run cannot be correct"
 for peer in $peers; do
   case $peer in
-    smg | vllm-router | litellm | portkey) "$peer" || say "$peer is not measured" ;;
+    floor | smg | vllm-router | litellm | portkey) "$peer" || say "$peer is not measured" ;;
     *) say "unknown peer: $peer" ; exit 2 ;;
   esac
 done

@@ -4,11 +4,13 @@
 //! ```text
 //! gateway-bench stub                          serve the stub, print its port, until killed
 //! gateway-bench port                          print a free port
+//! gateway-bench floor PORT UPSTREAM_PORT      pass bytes on, until killed
 //! gateway-bench wait TARGET.json SECONDS      until the target answers one completion
 //! gateway-bench run STUB_PORT TARGET.json...  gates, rounds, table, one JSON object as the last line
 //! ```
 
 mod client;
+mod floor;
 mod gates;
 mod message;
 mod plan;
@@ -31,6 +33,9 @@ fn main() -> Result<()> {
             println!("{}", std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
             Ok(())
         }
+        ["floor", port, upstream] => {
+            runtime.block_on(floor::serve(port.parse().context("PORT")?, upstream.parse().context("UPSTREAM_PORT")?))
+        }
         ["wait", file, seconds] => {
             let target = plan::Target::read(file)?;
             let limit = Duration::from_secs(seconds.parse().context("SECONDS")?);
@@ -40,7 +45,9 @@ fn main() -> Result<()> {
             let targets = files.iter().map(|file| plan::Target::read(file)).collect::<Result<Vec<_>>>()?;
             runtime.block_on(run(port.parse().context("STUB_PORT")?, targets))
         }
-        _ => bail!("usage: gateway-bench stub | port | wait TARGET.json SECONDS | run STUB_PORT TARGET.json..."),
+        _ => bail!(
+            "usage: gateway-bench stub | port | floor PORT UPSTREAM_PORT | wait TARGET.json SECONDS | run STUB_PORT TARGET.json..."
+        ),
     }
 }
 

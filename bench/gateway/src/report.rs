@@ -87,6 +87,10 @@ pub(crate) fn print(targets: &[Target], verdicts: &[Verdict], figures: &[Figures
         let value = if value.is_finite() { json!((value * 1e4).round() / 1e4) } else { Value::Null };
         ratios.insert(name.to_owned(), json!({"value": value, "goal": goal, "better": better}));
     }
+    if let (Some(floor), Some(smg)) = (find("floor"), find("smg")) {
+        let floor = median(&added(&direct.median, &floor.median, &smg.median));
+        println!("  bytes passed on unread, without any gateway, add {floor:.3} of what smg adds");
+    }
     if !correct {
         println!("A gate failed, or ours was not there: the ratios are void.");
     }
