@@ -2,7 +2,7 @@
 # Ingestion beside markitdown and unstructured, the embedder's idle time, recordings, and the same bytes again.
 # Called by `make bench-ingest`; docs/benchmarks.md says what is measured and how to read it. Last line: one JSON object.
 #
-#   LYCEUM_BIN=FILE      the binary to measure (default: built as `make run` builds it)
+#   LYCEUM_BIN=FILE      the binary to measure (default: built with --release)
 #   BENCH_DOCUMENTS      documents to parse (default: 300)      BENCH_WORDS   words of each (default: 2500)
 #   BENCH_PIPELINE       documents for the whole pipeline (default: 60)
 #   BENCH_ROUNDS         rounds, of which the middle one counts (default: 3)
@@ -36,12 +36,12 @@ once "unstructured-$unstructured_version" "unstructured[docx,md]==$unstructured_
   peers+=("unstructured=$cache/bench/unstructured-$unstructured_version/bin/python") || say "unstructured is not measured"
 
 say "building the product and its measurements"
-suite=$(cargo test --locked --workspace --test ingestion-it --no-run --message-format=json 2>/dev/null |
+suite=$(cargo test --release --locked --workspace --test ingestion-it --no-run --message-format=json 2>/dev/null |
   sed -nE 's/.*"name":"ingestion-it".*"executable":"([^"]+)".*/\1/p' | tail -1)
-[ -n "$suite" ] || { say "the suite of measurements could not be built: cargo test --workspace --test ingestion-it --no-run"; exit 1; }
+[ -n "$suite" ] || { say "the suite of measurements could not be built: cargo test --release --workspace --test ingestion-it --no-run"; exit 1; }
 if [ -z "${LYCEUM_BIN:-}" ]; then
-  cargo build --quiet --locked --workspace --bin lyceum
-  LYCEUM_BIN=$CARGO_TARGET_DIR/debug/lyceum
+  cargo build --quiet --release --locked --workspace --bin lyceum
+  LYCEUM_BIN=$CARGO_TARGET_DIR/release/lyceum
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/lyceum-bench-ingest.XXXXXX")
 trap 'rm -rf "$work"' EXIT
