@@ -127,7 +127,7 @@ TOML
   target ours "$port" "$pid" 60 "key, quota, queue, accounting" "{\"authorization\":\"Bearer $key\"}"
 }
 
-# No gateway: bytes passed on unread, the least that anything in between costs on this machine.
+# No gateway: bytes passed on unread, about the least that anything in between costs on this machine.
 floor() {
   local port
   port=$("$bench" port)

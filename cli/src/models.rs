@@ -197,8 +197,7 @@ impl llm_gateway::Direct for Server {
     async fn forward(&self, request: ForwardRequest) -> Result<llm_gateway::Forwarded, GatewayError> {
         let answer = self.0.forward(request).await.map_err(failure)?;
         let body = answer.body.map(|piece| piece.map_err(failure)).boxed();
-        let (status, content_type, usage) = (answer.status, answer.content_type, answer.usage);
-        Ok(llm_gateway::Forwarded { status, content_type, body, usage })
+        Ok(llm_gateway::Forwarded { status: answer.status, content_type: answer.content_type, body })
     }
 }
 

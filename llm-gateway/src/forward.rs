@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,8 +35,6 @@ pub struct Forwarded {
     pub content_type: String,
     /// The body as it comes; a stream that broke off ends with an error.
     pub body: BoxStream<'static, Result<Bytes, GatewayError>>,
-    /// Tokens, once the body has ended well and if the server said them.
-    pub usage: Arc<OnceLock<Usage>>,
 }
 
 /// What a forwarded request costs and is like, as its reader found it.
@@ -55,7 +52,7 @@ pub struct Weight {
 
 /// What the gateway tells a waiting forwarded request.
 pub(crate) enum Grant {
-    Direct { model: String, server: Arc<dyn Direct> },
+    Direct { model: String, server: std::sync::Arc<dyn Direct> },
     Head { status: u16, content_type: String, body: mpsc::Receiver<Result<Bytes, GatewayError>> },
     Failed(GatewayError),
 }
@@ -134,12 +131,12 @@ impl Forwarding {
                         let message = format!("the model server answered {}", answer.status);
                         let again = self.guard.failed(GatewayError::Backend(message));
                         if !again {
-                            return Ok((answer.status, answer.content_type, Source::Direct(answer.body, answer.usage)));
+                            return Ok((answer.status, answer.content_type, Source::Direct(answer.body)));
                         }
                     }
                     Ok(answer) => {
                         self.guard.began();
-                        return Ok((answer.status, answer.content_type, Source::Direct(answer.body, answer.usage)));
+                        return Ok((answer.status, answer.content_type, Source::Direct(answer.body)));
                     }
                     Err(error) => {
                         if !self.guard.failed(error.clone()) {
@@ -175,7 +172,7 @@ pub(crate) fn renamed(body: &Blob, at: Option<&Range<usize>>, model: &str) -> Bl
 }
 
 enum Source {
-    Direct(BoxStream<'static, Result<Bytes, GatewayError>>, Arc<OnceLock<Usage>>),
+    Direct(BoxStream<'static, Result<Bytes, GatewayError>>),
     Remote(mpsc::Receiver<Result<Bytes, GatewayError>>),
 }
 
@@ -219,24 +216,20 @@ impl Stream for AnswerBody {
             return Poll::Ready(None);
         }
         let next = match &mut self.body {
-            Source::Direct(body, _) => body.as_mut().poll_next(context),
+            Source::Direct(body) => body.as_mut().poll_next(context),
             Source::Remote(body) => body.poll_recv(context),
         };
         match next {
             Poll::Ready(Some(Ok(piece))) => Poll::Ready(Some(Ok(piece))),
             Poll::Ready(Some(Err(error))) => {
                 self.over = true;
-                self.guard.ended(Err(error.clone()));
+                self.guard.ended(Some(error.clone()));
                 Poll::Ready(Some(Err(error)))
             }
             Poll::Ready(None) => {
                 self.over = true;
-                let usage = match &self.body {
-                    Source::Direct(_, usage) => usage.get().copied(),
-                    Source::Remote(_) => None,
-                };
-                let outcome = self.refused.take().map_or(Ok(usage), Err);
-                self.guard.ended(outcome);
+                let refused = self.refused.take();
+                self.guard.ended(refused);
                 Poll::Ready(None)
             }
             Poll::Pending => {

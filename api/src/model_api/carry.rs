@@ -123,6 +123,10 @@ async fn whole(mut answer: Answer) -> Result<Response, Fault> {
         if all.as_ref().map_or(0, Vec::len) > MOST_ANSWER {
             return Err(GatewayError::Backend("the answer is too long".to_owned()).into());
         }
+        // One piece is nearly always all: the usage is told before the end of the body is seen.
+        if let Some(usage) = usage_of(all.as_deref().unwrap_or(&first)) {
+            answer.body.used(usage);
+        }
     }
     Ok(response(status, kind, Body::from(all.map_or(first, Bytes::from))))
 }

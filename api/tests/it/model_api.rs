@@ -233,13 +233,11 @@ impl Direct for Server {
         let asked = String::from_utf8_lossy(&request.body.0).into_owned();
         if asked.contains("refuse") {
             let body = futures::stream::iter([Ok(Bytes::from_static(b"{\"error\":\"bad tool\"}"))]).boxed();
-            let usage = Arc::default();
-            return Ok(Forwarded { status: 400, content_type: "application/json".into(), body, usage });
+            return Ok(Forwarded { status: 400, content_type: "application/json".into(), body });
         }
         if !request.stream {
             let body = futures::stream::iter([Ok(Bytes::from(asked))]).boxed();
-            let content_type = "application/json; charset=utf-8".into();
-            return Ok(Forwarded { status: 200, content_type, body, usage: Arc::default() });
+            return Ok(Forwarded { status: 200, content_type: "application/json; charset=utf-8".into(), body });
         }
         let pieces = PIECES.map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
         let body = if asked.contains("die") {
@@ -254,8 +252,7 @@ impl Direct for Server {
             let _open = &open;
             piece
         });
-        let content_type = "text/event-stream; charset=utf-8".into();
-        Ok(Forwarded { status: 200, content_type, body: body.boxed(), usage: Arc::default() })
+        Ok(Forwarded { status: 200, content_type: "text/event-stream; charset=utf-8".into(), body: body.boxed() })
     }
 }
 

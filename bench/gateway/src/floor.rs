@@ -1,5 +1,4 @@
-//! What passing bytes on costs here, without reading them: no HTTP, no key, no queue. Nothing that reads what it
-//! passes on can be below it.
+//! What passing bytes on costs here, without reading them: no HTTP, no key, no queue.
 
 use anyhow::Result;
 use tokio::io::copy_bidirectional;

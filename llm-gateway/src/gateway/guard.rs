@@ -47,8 +47,8 @@ impl Guard {
         self.shared.with(|state| state.direct_failed(self.id, error))
     }
 
-    pub(crate) fn ended(&self, outcome: Result<Option<Usage>, GatewayError>) {
-        let outcome = outcome.map(|usage| Reply::Forward { usage });
+    pub(crate) fn ended(&self, error: Option<GatewayError>) {
+        let outcome = error.map_or(Ok(Reply::Forward { usage: None }), Err);
         self.shared.with(|state| state.end(self.id, outcome));
     }
 }

@@ -6,7 +6,7 @@
 //! requests that run side by side do not all look free.
 
 use domain::wire::Class;
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -20,8 +20,6 @@ type UserKey = (Class, (Option<Uuid>, Whose));
 #[derive(Default)]
 struct Counter {
     served: f64,
-    /// Requests that wait.
-    waiting: u32,
     last: Option<Instant>,
 }
 
@@ -30,8 +28,8 @@ struct Counter {
 #[derive(Default)]
 pub(crate) struct Shares {
     users: HashMap<UserKey, Counter>,
-    /// Those who have something waiting.
-    here: HashSet<UserKey>,
+    /// Those who have something waiting, and how many requests.
+    here: HashMap<UserKey, u32>,
     courses: HashMap<(Class, Option<Uuid>), f64>,
     institutions: HashMap<(Class, Option<Uuid>), f64>,
     /// What the user was served who left the queue of a class last.
@@ -42,31 +40,29 @@ impl Shares {
     /// A request has come.
     pub(crate) fn enter(&mut self, class: Class, flow: &Flow) {
         let key = (class, flow.user);
-        if !self.here.contains(&key) {
-            let others = self.here.iter().filter(|(of, _)| *of == class);
-            let least = others.filter_map(|other| Some(self.users.get(other)?.served)).min_by(f64::total_cmp);
-            let least = least.or_else(|| self.left.get(&class).copied());
-            if self.users.len() > KEPT {
-                self.users.retain(|_, counter| counter.waiting > 0);
-            }
-            let counter = self.users.entry(key).or_default();
-            counter.served = counter.served.max(least.unwrap_or_default());
-            counter.waiting = 1;
-            self.here.insert(key);
-        } else if let Some(counter) = self.users.get_mut(&key) {
-            counter.waiting += 1;
+        if let Some(waiting) = self.here.get_mut(&key) {
+            *waiting += 1;
+            return;
         }
+        let others = self.here.keys().filter(|(of, _)| *of == class);
+        let least = others.filter_map(|other| Some(self.users.get(other)?.served)).min_by(f64::total_cmp);
+        let least = least.or_else(|| self.left.get(&class).copied());
+        if self.users.len() > KEPT {
+            self.users.retain(|user, _| self.here.contains_key(user));
+        }
+        let counter = self.users.entry(key).or_default();
+        counter.served = counter.served.max(least.unwrap_or_default());
+        self.here.insert(key, 1);
     }
 
     /// A request waits no longer: a worker has it, or it was given up.
     pub(crate) fn leave(&mut self, class: Class, flow: &Flow) {
         let key = (class, flow.user);
-        if let Some(counter) = self.users.get_mut(&key) {
-            counter.waiting = counter.waiting.saturating_sub(1);
-            if counter.waiting == 0 {
-                self.left.insert(class, counter.served);
-                self.here.remove(&key);
-            }
+        let Some(waiting) = self.here.get_mut(&key) else { return };
+        *waiting -= 1;
+        if *waiting == 0 {
+            self.here.remove(&key);
+            self.left.insert(class, self.users.get(&key).map_or(0.0, |counter| counter.served));
         }
     }
 

@@ -267,7 +267,7 @@ impl Direct for Server {
             return Err(GatewayError::Backend("refused".into()));
         }
         let body = futures::stream::iter([Ok(request.body.0)]).boxed();
-        Ok(Forwarded { status: 200, content_type: "application/json".into(), body, usage: Arc::default() })
+        Ok(Forwarded { status: 200, content_type: "application/json".into(), body })
     }
 }
 
