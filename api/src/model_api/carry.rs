@@ -297,7 +297,64 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use domain::wire::{Class, Dialect, Model, Task, Up};
+    use llm_gateway::{Caller, Direct, Forwarded, Held, Meter, Options, Used};
+
     use super::*;
+
+    /// A server that tells the usage before a text longer than any end that is kept.
+    struct Server;
+
+    #[async_trait::async_trait]
+    impl Direct for Server {
+        async fn forward(&self, _: ForwardRequest) -> Result<Forwarded, GatewayError> {
+            let usage = r#"{"usage" : {"prompt_tokens":7,"completion_tokens":4},"choices":[{"text":""#;
+            let pieces = [usage.to_owned(), "x".repeat(20_000), r#"","finish_reason":"stop"}]}"#.to_owned()];
+            let body = futures::stream::iter(pieces.map(|piece| Ok(Bytes::from(piece)))).boxed();
+            Ok(Forwarded { status: 200, content_type: "application/json".into(), body })
+        }
+    }
+
+    struct Books(Mutex<Vec<(u64, u64)>>);
+
+    struct Free;
+
+    impl Held for Free {
+        fn settle(self: Box<Self>, _: u64) {}
+    }
+
+    #[async_trait::async_trait]
+    impl Meter for Books {
+        async fn reserve(&self, _: &Caller, _: u64) -> Result<Box<dyn Held>, GatewayError> {
+            Ok(Box::new(Free))
+        }
+
+        fn record(&self, used: Used) {
+            self.0.lock().unwrap().push((used.prompt_tokens, used.completion_tokens));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_usage_of_a_whole_answer_is_counted_wherever_it_stands() {
+        let books = Arc::new(Books(Mutex::default()));
+        let gateway = Gateway::with_meter(Options::default(), Some(books.clone()));
+        let (link, serving) = gateway.attach_server(Arc::new(Server), None);
+        tokio::spawn(serving);
+        let models = vec![Model { dialects: vec![Dialect::OpenAi], ..Model::new("far", Task::Chat, "openai") }];
+        link.outgoing.send(Up::Register { worker: "server".into(), models }).await.unwrap();
+        link.outgoing.send(Up::Credit { count: 1 }).await.unwrap();
+        while !gateway.workers().iter().any(|worker| worker.slots == 1) {
+            tokio::task::yield_now().await;
+        }
+        let terms = Terms { class: Class::Chat, deadline: Duration::from_secs(30) };
+        let carry = Carry { style: Style::OpenAi, path: "/v1/chat/completions", stream: false, terms };
+        let body = Bytes::from_static(br#"{"model":"far","messages":[{"role":"user","content":"go"}]}"#);
+        let answer = carry.run(&gateway, body.clone(), &Scan::of(&body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(*books.0.lock().unwrap(), [(7, 4)]);
+    }
 
     #[test]
     fn an_event_counts_when_it_brings_words() {
