@@ -8,8 +8,22 @@ mod patterns;
 
 pub use grader::speaks_to_grader;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use patterns::{PATTERNS, Step};
 use unicode_normalization::UnicodeNormalization;
+
+/// The patterns that a word may begin, by their place in [`PATTERNS`]: most words of a course begin none.
+static BEGUN_BY: LazyLock<HashMap<&str, Vec<usize>>> = LazyLock::new(|| {
+    let mut begun: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, (_, _, steps)) in PATTERNS.iter().enumerate() {
+        for word in steps.first().map_or(&[][..], |step| step.words) {
+            begun.entry(word).or_default().push(index);
+        }
+    }
+    begun
+});
 
 /// Marks of prompt templates; no course text needs them outside a lesson on prompting.
 const MARKERS: &[&str] = &[
@@ -28,8 +42,7 @@ const MARKERS: &[&str] = &[
 /// Why `text` (a sentence or a short passage) reads like an instruction to a model, if it does.
 #[must_use]
 pub fn instruction_like(text: &str) -> Option<&'static str> {
-    let folded: String =
-        text.nfkc().filter(|c| !crate::text::invisible(*c)).flat_map(char::to_lowercase).map(latin).collect();
+    let folded = folded(text);
     if MARKERS.iter().any(|marker| folded.contains(marker)) {
         return Some("template marker");
     }
@@ -41,13 +54,19 @@ pub fn instruction_like(text: &str) -> Option<&'static str> {
     }
     for sentence in sentences(&folded) {
         let words: Vec<&str> = sentence.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        if let Some(reason) =
-            PATTERNS.iter().find(|(_, opens, steps)| matches(&words, *opens, steps)).map(|(reason, ..)| *reason)
-        {
+        if let Some(reason) = reason(&words) {
             return Some(reason);
         }
     }
     None
+}
+
+/// A text without the disguises that letters can wear: one form, one case, nothing invisible.
+fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.nfkc().filter(|c| !crate::text::invisible(*c)).flat_map(char::to_lowercase).map(latin).collect()
 }
 
 /// Parts between marks that end a sentence; a dot inside `example.com` ends none.
@@ -71,13 +90,17 @@ fn latin(c: char) -> char {
     }
 }
 
-fn matches(words: &[&str], opens: bool, steps: &[Step]) -> bool {
-    let Some((first, rest)) = steps.split_first() else { return false };
-    // An opening verb may follow "please", "also", "then" and the like.
-    let starts = if opens { words.len().min(3) } else { words.len() };
-    (0..starts)
-        .filter(|at| words.get(*at).is_some_and(|word| first.words.contains(word)))
-        .any(|at| follows(words, at + 1, rest))
+/// The reason of the first pattern, in the order of [`PATTERNS`], that the words of a sentence match.
+fn reason(words: &[&str]) -> Option<&'static str> {
+    let matched = words.iter().enumerate().flat_map(|(at, word)| {
+        BEGUN_BY.get(word).into_iter().flatten().filter(move |index| {
+            PATTERNS.get(**index).is_some_and(|(_, opens, steps)| {
+                // An opening verb may follow "please", "also", "then" and the like.
+                (!opens || at < 3) && follows(words, at + 1, steps.get(1..).unwrap_or_default())
+            })
+        })
+    });
+    matched.min().and_then(|index| PATTERNS.get(*index)).map(|(reason, ..)| *reason)
 }
 
 fn follows(words: &[&str], from: usize, steps: &[Step]) -> bool {
