@@ -101,6 +101,8 @@ async fn generate(app: &App, sent: Sent, style: Style, path: &'static str) -> Re
 async fn answer(app: &App, sent: Sent, style: Style, path: &'static str, usual: Class) -> Response {
     let (sent, body) = sent.into_parts();
     let headers = &sent.headers;
+    // What few requests need is boxed, here and in `run`: the states of all ways together are kilobytes, which every
+    // request would carry from hand to hand.
     let answered = async {
         let asker = key::asker(app, headers).await?;
         let body = arrived(body).await?;
@@ -108,7 +110,7 @@ async fn answer(app: &App, sent: Sent, style: Style, path: &'static str, usual: 
         let scan = Scan::of(&body)?;
         // What would be refused later is refused now rather than kept.
         if batch::wanted(headers) {
-            return batch::accept(&app.ports.school, &asker, headers, terms.class, path, &body).await;
+            return Box::pin(batch::accept(&app.ports.school, &asker, headers, terms.class, path, &body)).await;
         }
         let determined = EMBEDS.contains(&path) || scan.determined;
         let gateway = app.ports.gateway.by(asker.caller);
@@ -119,7 +121,7 @@ async fn answer(app: &App, sent: Sent, style: Style, path: &'static str, usual: 
         gateway.allowed(0).await?;
         let (by, class) = (gateway.clone(), request.terms.class);
         let answered = async move { request.run(&by, &Scan::of(&body)?).await };
-        let (answer, way) = app.replays.answer(key, answered).await;
+        let (answer, way) = Box::pin(app.replays.answer(key, answered)).await;
         let mut answer = answer?;
         answer.headers_mut().insert("lyceum-cache", HeaderValue::from_static(way));
         if way != "miss" {
@@ -198,9 +200,9 @@ impl Request {
             return carry.run(gateway, self.body, scan).await;
         }
         if embeds {
-            return embed::run(gateway, &self.body, self.style, self.path, self.terms).await;
+            return Box::pin(embed::run(gateway, &self.body, self.style, self.path, self.terms)).await;
         }
-        translate::run(gateway, &self.body, self.style, self.path, stream, self.terms).await
+        Box::pin(translate::run(gateway, &self.body, self.style, self.path, stream, self.terms)).await
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::wire::{Blob, ForwardRequest, Usage};
-use futures::Stream;
 use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -50,9 +51,12 @@ pub struct Weight {
     pub model_at: Option<Range<usize>>,
 }
 
+/// To a waiting forwarded request. A channel that takes memory for what is sent, which is nearly always one grant.
+pub(crate) type Grants = futures::channel::mpsc::Sender<Grant>;
+
 /// What the gateway tells a waiting forwarded request.
 pub(crate) enum Grant {
-    Direct { model: String, server: std::sync::Arc<dyn Direct> },
+    Direct { model: Arc<str>, server: Arc<dyn Direct> },
     Head { status: u16, content_type: String, body: mpsc::Receiver<Result<Bytes, GatewayError>> },
     Failed(GatewayError),
 }
@@ -60,7 +64,7 @@ pub(crate) enum Grant {
 /// A forwarded request on its way. Dropping it takes the request back.
 pub struct Forwarding {
     pub(crate) guard: Guard,
-    pub(crate) grants: mpsc::Receiver<Grant>,
+    pub(crate) grants: futures::channel::mpsc::Receiver<Grant>,
     pub(crate) request: ForwardRequest,
     pub(crate) model_at: Option<Range<usize>>,
     pub(crate) deadline: Instant,
@@ -120,12 +124,12 @@ impl Forwarding {
             let grant = match self.grants.try_recv() {
                 Ok(grant) => grant,
                 Err(_) => tokio::select! {
-                    grant = self.grants.recv() => grant.ok_or(GatewayError::WorkerLost)?,
+                    grant = self.grants.next() => grant.ok_or(GatewayError::WorkerLost)?,
                     () = tokio::time::sleep(LOOK) => { self.guard.look(); continue }
                 },
             };
             match grant {
-                Grant::Direct { model, server } => match server.forward(self.request_for(model)).await {
+                Grant::Direct { model, server } => match server.forward(self.request_for(&model)).await {
                     // A server that is full or broken says so in the head; another may do better.
                     Ok(answer) if answer.status >= 500 || answer.status == 429 => {
                         let message = format!("the model server answered {}", answer.status);
@@ -152,11 +156,11 @@ impl Forwarding {
         }
     }
 
-    fn request_for(&self, model: String) -> ForwardRequest {
+    fn request_for(&self, model: &str) -> ForwardRequest {
         let mut request = self.request.clone();
         if request.model != model {
-            request.body = renamed(&request.body, self.model_at.as_ref(), &model);
-            request.model = model;
+            request.body = renamed(&request.body, self.model_at.as_ref(), model);
+            request.model = model.to_owned();
         }
         request
     }

@@ -246,7 +246,7 @@ impl Gateway {
         weight: Weight,
         deadline: Duration,
     ) -> Result<Forwarding, GatewayError> {
-        let (sender, grants) = mpsc::channel(4);
+        let (sender, grants) = futures::channel::mpsc::channel(4);
         let deadline = Instant::now() + deadline;
         let (dialect, model_at) = (request.dialect, weight.model_at.clone());
         let reply = ReplyTo::Forward { grants: sender, body: None, begun: false };

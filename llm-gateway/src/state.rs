@@ -268,9 +268,9 @@ impl State {
             self.waiting.insert(id, entry);
             return false;
         };
-        let given = match (&entry.reply, &worker.direct) {
+        let given = match (&mut entry.reply, &worker.direct) {
             (ReplyTo::Forward { grants, .. }, Some(server)) => {
-                let grant = Grant::Direct { model: entry.model.to_string(), server: Arc::clone(server) };
+                let grant = Grant::Direct { model: entry.model.clone(), server: Arc::clone(server) };
                 grants.try_send(grant).is_ok()
             }
             _ => {

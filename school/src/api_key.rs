@@ -3,7 +3,6 @@
 //! What a key resolves to is remembered for [`REMEMBERED`], so that a revoked key or a suspended user is
 //! out within that time and a call costs a hash and a look-up.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use domain::api_key::{self, ApiKey};
 use domain::policy::{self, Action, Actor, Subject};
 use domain::user::Scope;
 use domain::{ApiKeyId, CourseId, Error, ErrorKind, InstitutionId, Micros, UserId};
+use foldhash::HashMap;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use store::Tx;

@@ -6,13 +6,13 @@
 //! used, therefore more than the limit is never admitted. Requests at the same time are counted in this
 //! process alone. Who has no limits causes no writes.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use domain::quota::{QuotaScope, Window, share};
 use domain::{InstitutionId, Micros};
+use foldhash::HashMap;
 use store::Store;
 use store::sql::quota as rows;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,5 @@
 //! The usage ledger: recorded without waiting, added up in memory, written in batches, reported in groups.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -9,6 +8,7 @@ use domain::policy::{Action, Actor};
 use domain::quota::{Payer, Window};
 use domain::usage::{GroupBy, Sums, UsageLine, UsageRow, day_name};
 use domain::{CourseId, Error, ErrorKind, InstitutionId, Micros};
+use foldhash::HashMap;
 use store::Store;
 use store::sql::usage::{self, Added, Wanted};
 use tokio::sync::Notify;

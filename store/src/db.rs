@@ -136,8 +136,12 @@ impl Store {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
         T: Send,
     {
-        let mut tx = begin(&self.pool, false).await?;
-        work(&mut tx).await
+        // Boxed, here and in `write`: who waits for a model or a page carries a pointer, not a connection's states.
+        Box::pin(async move {
+            let mut tx = begin(&self.pool, false).await?;
+            work(&mut tx).await
+        })
+        .await
     }
 
     /// Runs `work` in a write transaction and answers after the commit.
@@ -155,11 +159,14 @@ impl Store {
         T: Send + 'static,
     {
         let Some(writer) = &self.writer else {
-            let mut tx = begin(&self.pool, true).await?;
-            let run = std::panic::AssertUnwindSafe(async { work(&mut tx).await }).catch_unwind();
-            let value = run.await.map_err(|_| Refused::Alone(PANICKED))??;
-            tx.commit(&self.signals).await?;
-            return Ok(value);
+            return Box::pin(async move {
+                let mut tx = begin(&self.pool, true).await?;
+                let run = std::panic::AssertUnwindSafe(async { work(&mut tx).await }).catch_unwind();
+                let value = run.await.map_err(|_| Refused::Alone(PANICKED))??;
+                tx.commit(&self.signals).await?;
+                Ok(value)
+            })
+            .await;
         };
         let (give, take) = oneshot::channel();
         let work: Work = Box::new(move |tx| {

@@ -49,7 +49,7 @@ pub(crate) async fn accept(
         endpoint: path.to_owned(),
         body: body.to_vec(),
     };
-    let accepted = school.model_request().submit(&asker.actor, new).await?;
+    let accepted = school.model_request().submit(&asker.resolved.actor, new).await?;
     let place = format!("/api/v1/model-requests/{}", accepted.id);
     let value = json!({ "id": accepted.id, "state": accepted.state, "links": { "self": place } });
     let mut response = (StatusCode::ACCEPTED, axum::Json(value)).into_response();

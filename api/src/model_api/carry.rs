@@ -37,7 +37,7 @@ impl Carry {
         let request = ForwardRequest {
             model: scan.model.clone().into_owned(),
             dialect: self.style.dialect(),
-            path: self.path.to_owned(),
+            path: self.path.into(),
             body: Blob(body),
             stream: self.stream,
         };
@@ -150,6 +150,17 @@ struct OpenAiUsage {
 }
 
 fn usage_of(body: &[u8]) -> Option<Usage> {
+    const NAME: &[u8] = b"\"usage\":";
+    // Inside a text its quotes are escaped, so what is found is a name; it nearly always stands near the end.
+    let told = memchr::memmem::rfind(body, NAME).and_then(|at| body.get(at + NAME.len()..)).and_then(|rest| {
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Option<OpenAiUsage>>();
+        values.next()?.ok()?
+    });
+    if let Some(OpenAiUsage { prompt_tokens, completion_tokens }) = told
+        && (prompt_tokens, completion_tokens) != (0, 0)
+    {
+        return Some(Usage { prompt_tokens, completion_tokens });
+    }
     let counted: Counted = serde_json::from_slice(body).ok()?;
     match (counted.usage, counted.eval_count) {
         (Some(usage), _) => {
@@ -354,6 +365,23 @@ mod tests {
         let answer = carry.run(&gateway, body.clone(), &Scan::of(&body).unwrap()).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(*books.0.lock().unwrap(), [(7, 4)]);
+    }
+
+    #[test]
+    fn usage_is_a_name_of_the_answer_and_no_word_of_its_text() {
+        for (told, body) in [
+            (Some((7, 4)), r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":4,"total_tokens":11}}"#),
+            (Some((7, 4)), r#"{"usage" : {"prompt_tokens":7,"completion_tokens":4},"system_fingerprint":"x"}"#),
+            (Some((7, 4)), r#"{"usage":{"prompt_tokens":7,"completion_tokens":4},"more":{"usage":{"seats":1}}}"#),
+            (Some((7, 4)), r#"{"response":"a","done":true,"prompt_eval_count":7,"eval_count":4}"#),
+            (Some((0, 0)), r#"{"usage":{"prompt_tokens":0,"completion_tokens":0}}"#),
+            (None, r#"{"text":"\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9}"}"#),
+            (None, r#"{"usage":null}"#),
+            (None, "[DONE]"),
+        ] {
+            let found = usage_of(body.as_bytes()).map(|usage| (usage.prompt_tokens, usage.completion_tokens));
+            assert_eq!(found, told, "{body}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Who calls a model: an API key tells.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use llm_gateway::Caller;
+use school::api_key::Resolved;
 
 use super::fault::Fault;
 use crate::App;
@@ -9,7 +12,7 @@ use crate::App;
 /// Who asks, with the right to.
 pub(crate) struct Asker {
     pub(crate) caller: Caller,
-    pub(crate) actor: domain::policy::Actor,
+    pub(crate) resolved: Arc<Resolved>,
 }
 
 /// The one whose key is shown. The token of a login opens nothing here: a page has the tutor.
@@ -26,7 +29,7 @@ pub(crate) async fn asker(app: &App, headers: &HeaderMap) -> Result<Asker, Fault
         key: Some(resolved.key.0),
         feature: "api",
     };
-    Ok(Asker { caller, actor: actor.clone() })
+    Ok(Asker { caller, resolved })
 }
 
 fn secret(headers: &HeaderMap) -> Option<&str> {

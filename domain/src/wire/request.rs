@@ -1,5 +1,7 @@
 //! What is asked of a model, and what comes back besides text in pieces.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,7 +68,7 @@ pub struct ForwardRequest {
     /// The protocol.
     pub dialect: Dialect,
     /// Path on the server, for instance `/v1/chat/completions`.
-    pub path: String,
+    pub path: Cow<'static, str>,
     /// The JSON body, byte by byte.
     pub body: Blob,
     /// Whether the answer comes in pieces.

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::chat::ChatDelta;
 use crate::error::GatewayError;
-use crate::forward::Grant;
+use crate::forward::{Grant, Grants};
 
 /// Pieces of a forwarded body that may wait for a slow reader.
 const PIECES: usize = 4_096;
@@ -16,7 +16,7 @@ pub(crate) enum ReplyTo {
     Embed { count: usize, sender: oneshot::Sender<Result<Vec<Vec<f32>>, GatewayError>> },
     Chat { sender: mpsc::Sender<Result<ChatDelta, GatewayError>>, begun: bool },
     Transcribe { sender: oneshot::Sender<Result<Transcript, GatewayError>> },
-    Forward { grants: mpsc::Sender<Grant>, body: Option<mpsc::Sender<Result<Bytes, GatewayError>>>, begun: bool },
+    Forward { grants: Grants, body: Option<mpsc::Sender<Result<Bytes, GatewayError>>>, begun: bool },
 }
 
 impl ReplyTo {
@@ -84,7 +84,7 @@ impl ReplyTo {
             Self::Chat { sender, .. } => ignore_gone(sender.try_send(Err(error))),
             Self::Transcribe { sender } => ignore_gone(sender.send(Err(error))),
             Self::Forward { body: Some(body), .. } => ignore_gone(body.try_send(Err(error))),
-            Self::Forward { grants, .. } => ignore_gone(grants.try_send(Grant::Failed(error))),
+            Self::Forward { mut grants, .. } => ignore_gone(grants.try_send(Grant::Failed(error))),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::wire::Failure;
 use http_body_util::Full;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -68,6 +68,8 @@ pub struct Http {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     scheme: Scheme,
     authority: Authority,
+    /// The header, written once: hyper would write it anew for each request.
+    host: HeaderValue,
     /// What stands before every path; usually nothing.
     prefix: String,
     authorization: Option<HeaderValue>,
@@ -124,7 +126,11 @@ impl Http {
             .pool_timer(TokioTimer::new())
             .build(connector);
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { client, scheme, authority, prefix, authorization, timing })
+        let usual = if scheme == Scheme::HTTP { 80 } else { 443 };
+        let bare = authority.port_u16().is_none_or(|port| port == usual);
+        let host = HeaderValue::try_from(if bare { authority.host() } else { authority.as_str() })
+            .map_err(|error| refused(error.to_string()))?;
+        Ok(Self { client, scheme, authority, host, prefix, authorization, timing })
     }
 
     /// The times that it keeps.
@@ -176,6 +182,7 @@ impl Http {
         *request.method_mut() = method;
         *request.uri_mut() = self.uri(path)?;
         let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, content_type);

@@ -261,7 +261,7 @@ async fn carried(
     let request = ForwardRequest {
         model: model.id.clone(),
         dialect,
-        path: path.to_owned(),
+        path: path.to_owned().into(),
         body: Blob(Bytes::from(body.to_string())),
         stream: false,
     };

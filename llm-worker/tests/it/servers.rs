@@ -61,7 +61,7 @@ pub(crate) async fn chat(backend: &Arc<dyn Backend>, request: ChatRequest) -> (S
 
 fn forwarding(dialect: Dialect, path: &str, stream: bool) -> ForwardRequest {
     let body = Blob(bytes::Bytes::from_static(b"{\"model\":\"talk\", \"x\" : 1}"));
-    ForwardRequest { model: "talk".into(), dialect, path: path.into(), body, stream }
+    ForwardRequest { model: "talk".into(), dialect, path: path.to_owned().into(), body, stream }
 }
 
 /// The bytes that came, and how it ended.

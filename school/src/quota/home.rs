@@ -1,11 +1,11 @@
 //! One institution's limits as they were read last, and its scopes that are counted.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use domain::quota::{DEFAULT_ID, Limits, Payer, Quota, QuotaScope};
 use domain::{InstitutionId, Micros};
+use foldhash::HashMap;
 use uuid::Uuid;
 
 use super::tally::Entry;
