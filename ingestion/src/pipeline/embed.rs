@@ -58,24 +58,30 @@ impl Run<'_> {
             })
             .await?;
         let mut size = FIRST;
+        // Made and not yet written: the model is at work on the next ones while these are.
+        let mut made: Vec<NewEmbedding> = Vec::new();
         loop {
-            self.check_stopping()?;
-            let (name, limit) = (model.clone(), i64::try_from(size).unwrap_or(1));
-            let batch = self
+            if let Err(stop) = self.check_stopping() {
+                self.keep_vectors(&model, made, total).await?;
+                return Err(stop);
+            }
+            let (name, limit) = (model.clone(), i64::try_from(size + made.len()).unwrap_or(1));
+            let mut batch = self
                 .parts
                 .store
                 .read(|tx| {
                     Box::pin(async move { sql::chunk::without_vector(tx, institution, version, &name, limit).await })
                 })
                 .await?;
+            batch.retain(|stored| made.iter().all(|new| new.chunk_id != stored.id));
             if batch.is_empty() {
                 break;
             }
             let began = Instant::now();
-            let vectors = self.vectors(&model, &batch).await?;
-            let mirrored: Vec<_> = vectors.iter().map(|new| (new.chunk_id, new.vector.clone())).collect();
-            self.write_vectors(&model, vectors, total).await?;
-            self.mirror(&model, &mirrored).await;
+            let keeping = self.keep_vectors(&model, std::mem::take(&mut made), total);
+            let (kept, vectors) = tokio::join!(keeping, self.vectors(&model, &batch));
+            kept?;
+            made = vectors?;
             #[expect(
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
@@ -85,6 +91,7 @@ impl Run<'_> {
             let fitting = (batch.len() as f64 * AIM_SECONDS / began.elapsed().as_secs_f64().max(0.01)) as usize;
             size = fitting.clamp(1, CHECKPOINT_CHUNKS).min(size * 2);
         }
+        self.keep_vectors(&model, made, total).await?;
         Ok(self.next(Stage::Index, "succeeded", json!({ "superseded": superseded, "model": model })))
     }
 
@@ -133,6 +140,17 @@ impl Run<'_> {
                 })
             })
             .collect()
+    }
+
+    /// Writes vectors where there are some, then tells the index.
+    async fn keep_vectors(&self, model: &str, vectors: Vec<NewEmbedding>, total: i64) -> Outcomes<()> {
+        if vectors.is_empty() {
+            return Ok(());
+        }
+        let mirrored: Vec<_> = vectors.iter().map(|new| (new.chunk_id, new.vector.clone())).collect();
+        self.write_vectors(model, vectors, total).await?;
+        self.mirror(model, &mirrored).await;
+        Ok(())
     }
 
     async fn write_vectors(&self, model: &str, vectors: Vec<NewEmbedding>, total: i64) -> Outcomes<()> {
