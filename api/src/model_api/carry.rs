@@ -123,8 +123,12 @@ async fn whole(mut answer: Answer) -> Result<Response, Fault> {
         if all.as_ref().map_or(0, Vec::len) > MOST_ANSWER {
             return Err(GatewayError::Backend("the answer is too long".to_owned()).into());
         }
-        // One piece is nearly always all: the usage is told before the end of the body is seen.
-        if let Some(usage) = usage_of(all.as_deref().unwrap_or(&first)) {
+        // One piece is nearly always all: the usage is told before the end of the body is seen. What ends without a
+        // brace is no whole answer, and not worth reading yet.
+        let so_far = all.as_deref().unwrap_or(&first);
+        if so_far.trim_ascii_end().ends_with(b"}")
+            && let Some(usage) = usage_of(so_far)
+        {
             answer.body.used(usage);
         }
     }
@@ -150,17 +154,6 @@ struct OpenAiUsage {
 }
 
 fn usage_of(body: &[u8]) -> Option<Usage> {
-    const NAME: &[u8] = b"\"usage\":";
-    // Inside a text its quotes are escaped, so what is found is a name; it nearly always stands near the end.
-    let told = memchr::memmem::rfind(body, NAME).and_then(|at| body.get(at + NAME.len()..)).and_then(|rest| {
-        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Option<OpenAiUsage>>();
-        values.next()?.ok()?
-    });
-    if let Some(OpenAiUsage { prompt_tokens, completion_tokens }) = told
-        && (prompt_tokens, completion_tokens) != (0, 0)
-    {
-        return Some(Usage { prompt_tokens, completion_tokens });
-    }
     let counted: Counted = serde_json::from_slice(body).ok()?;
     match (counted.usage, counted.eval_count) {
         (Some(usage), _) => {

@@ -252,7 +252,7 @@ async fn carried(
     backend: &Arc<dyn Backend>,
     model: &Model,
     dialect: Dialect,
-    path: &str,
+    path: &'static str,
     body: Value,
 ) -> Result<Value, Outcome> {
     if !model.dialects.contains(&dialect) {
@@ -261,7 +261,7 @@ async fn carried(
     let request = ForwardRequest {
         model: model.id.clone(),
         dialect,
-        path: path.to_owned().into(),
+        path: path.into(),
         body: Blob(Bytes::from(body.to_string())),
         stream: false,
     };

@@ -256,13 +256,8 @@ async fn real_repetition_that_the_server_breaks_off_is_a_failure() {
         let body = format!(
             r#"{{"model":"same","messages":[{{"role":"user","content":"hi"}}],"stream":{stream},"max_tokens":200,"options":{{"num_predict":200}}}}"#
         );
-        let request = ForwardRequest {
-            model: "same".into(),
-            dialect,
-            path: path.to_owned().into(),
-            body: Blob(body.into()),
-            stream,
-        };
+        let request =
+            ForwardRequest { model: "same".into(), dialect, path: path.into(), body: Blob(body.into()), stream };
         let (_, end) = drain(backend.forward(request).await.unwrap()).await;
         assert!(end.is_err(), "{path} {stream}");
     }
@@ -280,13 +275,8 @@ async fn real_requests_are_carried_over_in_both_dialects() {
         let body = format!(
             r#"{{"model":"tiny","messages":[{{"role":"user","content":"hi"}}],"stream":{stream},"max_tokens":8,"options":{{"num_predict":8}},"stream_options":{{"include_usage":true}}}}"#
         );
-        let request = ForwardRequest {
-            model: "tiny".into(),
-            dialect,
-            path: path.to_owned().into(),
-            body: Blob(body.into()),
-            stream,
-        };
+        let request =
+            ForwardRequest { model: "tiny".into(), dialect, path: path.into(), body: Blob(body.into()), stream };
         let forwarded = backend.forward(request).await.unwrap();
         assert_eq!(forwarded.status, 200);
         let (text, end) = drain(forwarded).await;

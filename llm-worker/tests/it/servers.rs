@@ -59,9 +59,9 @@ pub(crate) async fn chat(backend: &Arc<dyn Backend>, request: ChatRequest) -> (S
     (text, end)
 }
 
-fn forwarding(dialect: Dialect, path: &str, stream: bool) -> ForwardRequest {
+fn forwarding(dialect: Dialect, path: &'static str, stream: bool) -> ForwardRequest {
     let body = Blob(bytes::Bytes::from_static(b"{\"model\":\"talk\", \"x\" : 1}"));
-    ForwardRequest { model: "talk".into(), dialect, path: path.to_owned().into(), body, stream }
+    ForwardRequest { model: "talk".into(), dialect, path: path.into(), body, stream }
 }
 
 /// The bytes that came, and how it ended.
