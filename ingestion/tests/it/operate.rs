@@ -1,5 +1,6 @@
 //! Operating the pipeline: plan, pause, resume, cancel, retry, limits, what vanishes, schedules.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use school::ingestion::Starter as _;
 use school::ingestion::control::Status;
 use store::both_databases;
 use store::sql::institution::IngestLimits;
+use tokio::sync::Semaphore;
 
 use crate::school::{Bench, Worker, findings};
 
@@ -75,6 +77,31 @@ both_databases!(a_paused_run_starts_nothing_and_goes_on_where_it_stood, |store| 
     let report = ended(&bench, id).await;
     assert_eq!((report.outcome, report.chunks, report.embedded), (Outcome::Succeeded, 80, 80), "{report:?}");
     assert_eq!(findings(&store).await, Vec::<String>::new());
+    bench.stop.cancel();
+});
+
+both_databases!(a_run_that_is_told_to_stop_keeps_every_vector_that_was_made, |store| async move {
+    let answers = Arc::new(Semaphore::new(1));
+    let worker = Worker { answers: Some(answers.clone()), ..Worker::default() };
+    let bench = Bench::new(&store, Some(&worker)).await;
+    let id = bench.pipeline.start(&bench.actor, asked(&pages(&bench, 8))).await.unwrap();
+    // The first vectors are written while the model has the next texts and does not answer.
+    until(&bench, id, |status| status.run.stage == Stage::Embed && status.run.done == 4).await;
+    assert_eq!(answers.available_permits(), 0);
+    bench.stop.cancel();
+    answers.add_permits(1);
+    let folder = bench.shut_down().await;
+    let made = store::testing::query(&store, "SELECT chunk_id FROM embeddings").await.unwrap();
+    assert_eq!(made.len(), 12, "those that the model was at work on are kept");
+    assert_eq!(findings(&store).await, Vec::<String>::new());
+
+    answers.add_permits(1000);
+    let bench = Bench::new(&store, Some(&worker)).await;
+    let report = ended(&bench, id).await;
+    // Each vector counts once it is written: none was made again.
+    assert_eq!((report.outcome, report.chunks, report.embedded), (Outcome::Succeeded, 80, 80), "{report:?}");
+    assert_eq!(findings(&store).await, Vec::<String>::new());
+    drop(folder);
     bench.stop.cancel();
 });
 

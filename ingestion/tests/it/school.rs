@@ -16,6 +16,7 @@ use store::blob::LocalBlobs;
 use store::queue::{Queue, QueueOptions};
 use store::vector::ExactScan;
 use store::{Scope, Store};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const MODEL: &str = "test@fp32";
@@ -27,6 +28,8 @@ pub(crate) struct Worker {
     pub(crate) embedded: Arc<AtomicUsize>,
     /// Pauses before each answer, so that a kill can hit the middle.
     pub(crate) pause: Duration,
+    /// When given, each answer takes one of these and waits until there is one.
+    pub(crate) answers: Option<Arc<Semaphore>>,
 }
 
 impl Worker {
@@ -44,6 +47,9 @@ impl Worker {
             let Down::Assign { assignment } = message else { continue };
             let (id, Request::Embed(request)) = (assignment.id, assignment.request) else { continue };
             tokio::time::sleep(self.pause).await;
+            if let Some(answers) = &self.answers {
+                answers.acquire().await.unwrap().forget();
+            }
             self.embedded.fetch_add(request.texts.len(), Ordering::SeqCst);
             let fails =
                 self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
@@ -170,6 +176,13 @@ impl Bench {
     pub(crate) async fn kill(self) -> tempfile::TempDir {
         self.running.abort();
         let _ = self.running.await;
+        self.folder
+    }
+
+    /// Tells the queue to stop, as a server does that is shut down, and waits until it has.
+    pub(crate) async fn shut_down(self) -> tempfile::TempDir {
+        self.stop.cancel();
+        self.running.await.unwrap();
         self.folder
     }
 
