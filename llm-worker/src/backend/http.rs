@@ -1,24 +1,24 @@
 //! One pooled HTTP client for one model server, made to cost next to nothing.
 //!
 //! Connections are kept, bodies travel as they are, and a timer is only set where something is
-//! waited for. It knows no protocol of models and tries nothing twice: whether a request may be
-//! repeated is for the gateway to say, which knows what was sent on.
+//! waited for. It knows no protocol of models and tries nothing twice that a server may have begun
+//! to read: whether a request may be repeated is for the gateway to say, which knows what was sent on.
 
 mod body;
+mod connection;
 mod ending;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::wire::Failure;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::de::DeserializeOwned;
 
 pub use body::{Body, Lines};
@@ -27,6 +27,7 @@ pub use ending::{Checked, Ending};
 
 use crate::backend::BackendError;
 use crate::error::Error;
+use connection::{Broken, Connections};
 
 /// The largest body that is carried over or read, in bytes.
 const MAX_BODY: u64 = 256 * 1024 * 1024;
@@ -36,8 +37,6 @@ const MAX_WHOLE: u64 = 64 * 1024 * 1024;
 const MAX_ERROR: u64 = 64 * 1024;
 /// The most characters of a server's own words in a failure.
 const MAX_WORDS: usize = 300;
-/// Shorter than the five seconds after which uvicorn and llama.cpp close an idle connection.
-const IDLE: Duration = Duration::from_secs(4);
 
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +64,7 @@ impl Default for Timing {
 
 /// A model server.
 pub struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    scheme: Scheme,
-    authority: Authority,
+    connections: Arc<Connections>,
     /// The header, written once: hyper would write it anew for each request.
     host: HeaderValue,
     /// What stands before every path; usually nothing.
@@ -121,16 +118,13 @@ impl Http {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
         let prefix = uri.path().trim_end_matches('/').to_owned();
         let usual = if scheme == Scheme::HTTP { 80 } else { 443 };
         let bare = authority.port_u16().is_none_or(|port| port == usual);
         let host = HeaderValue::try_from(if bare { authority.host() } else { authority.as_str() })
             .map_err(|error| refused(error.to_string()))?;
-        Ok(Self { client, scheme, authority, host, prefix, authorization, timing })
+        let connections = Connections::new(connector, uri);
+        Ok(Self { connections, host, prefix, authorization, timing })
     }
 
     /// The times that it keeps.
@@ -190,33 +184,28 @@ impl Http {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let answer = match tokio::time::timeout(wait, self.client.request(request)).await {
+        let answer = match tokio::time::timeout(wait, self.connections.send(request)).await {
             Err(_) => return Err(BackendError::backend(format!("the model server said nothing for {wait:?}"))),
-            Ok(Err(error)) if error.is_connect() => {
-                return Err(BackendError::backend(format!("cannot reach the model server: {}", root(&error))));
+            Ok(Err(Broken::Connect(error))) => {
+                return Err(BackendError::backend(format!("cannot reach the model server: {}", root(&*error))));
             }
-            Ok(Err(error)) => {
+            Ok(Err(Broken::Off(error))) => {
                 return Err(BackendError::backend(format!("the model server broke off: {}", root(&error))));
             }
             Ok(Ok(answer)) => answer,
         };
-        let (head, incoming) = answer.into_parts();
+        let (head, arriving) = answer.into_parts();
         let content_type =
             head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        Ok(Answer { status: head.status, content_type, body: Body::new(incoming, self.timing.stall, MAX_BODY) })
+        Ok(Answer { status: head.status, content_type, body: Body::new(arriving, self.timing.stall, MAX_BODY) })
     }
 
     fn uri(&self, path: &'static str) -> Result<Uri, BackendError> {
-        let path = if self.prefix.is_empty() {
-            PathAndQuery::from_static(path)
-        } else {
-            PathAndQuery::try_from(format!("{}{path}", self.prefix)).map_err(BackendError::backend)?
-        };
-        let mut parts = hyper::http::uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path);
-        Uri::from_parts(parts).map_err(BackendError::backend)
+        // A server is asked for a path alone; whose it is says the header.
+        if self.prefix.is_empty() {
+            return Ok(PathAndQuery::from_static(path).into());
+        }
+        Ok(PathAndQuery::try_from(format!("{}{path}", self.prefix)).map_err(BackendError::backend)?.into())
     }
 }
 

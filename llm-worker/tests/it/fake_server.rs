@@ -1,5 +1,6 @@
 //! A model server that behaves as badly as it is told to: it reads a request and sends fixed bytes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,9 @@ pub(crate) struct FakeServer {
     pub(crate) url: String,
     script: Arc<Mutex<Script>>,
     requests: Arc<Mutex<Vec<(String, String)>>>,
+    /// Connections so far, and those of them that are open.
+    accepted: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
     /// When a connection was closed by the other side while the server hung.
     pub(crate) closed: mpsc::UnboundedReceiver<Instant>,
     /// A request has been read and the server hangs.
@@ -42,14 +46,27 @@ impl FakeServer {
         let (script, requests) = (Arc::new(Mutex::new(Script::new())), Arc::new(Mutex::new(Vec::new())));
         let (tell_closed, closed) = mpsc::unbounded_channel();
         let (tell_hanging, hanging) = mpsc::unbounded_channel();
-        let server = Self { url, script: Arc::clone(&script), requests: Arc::clone(&requests), closed, hanging };
+        let (accepted, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let server = Self {
+            url,
+            script: Arc::clone(&script),
+            requests: Arc::clone(&requests),
+            accepted: Arc::clone(&accepted),
+            open: Arc::clone(&open),
+            closed,
+            hanging,
+        };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                open.fetch_add(1, Ordering::SeqCst);
+                let open = Arc::clone(&open);
                 let (script, requests) = (Arc::clone(&script), Arc::clone(&requests));
                 let (tell_closed, tell_hanging) = (tell_closed.clone(), tell_hanging.clone());
-                tokio::spawn(
-                    async move { Box::pin(serve(stream, &script, &requests, &tell_closed, &tell_hanging)).await },
-                );
+                tokio::spawn(async move {
+                    Box::pin(serve(stream, &script, &requests, &tell_closed, &tell_hanging)).await;
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         server
@@ -64,6 +81,16 @@ impl FakeServer {
     /// From now on `path` is answered with 200, this type and this body.
     pub(crate) fn json(&self, path: &str, body: &str) -> &Self {
         self.on(path, vec![answer(200, "application/json", body)])
+    }
+
+    /// Connections so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 
     /// Bodies of the requests to a path.

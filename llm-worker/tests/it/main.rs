@@ -10,6 +10,7 @@
 
 mod candle_chat;
 mod candle_schema;
+mod connections;
 mod embedding;
 mod fake_server;
 mod models;

@@ -35,7 +35,7 @@ fn named(id: &str, task: Task) -> Served {
     Served::Full(ServedModel { id: id.into(), task: Some(task), dimension: Some(2), max_tokens: None })
 }
 
-async fn backend(kind: Kind) -> (FakeServer, Arc<dyn Backend>) {
+pub(crate) async fn backend(kind: Kind) -> (FakeServer, Arc<dyn Backend>) {
     let server = FakeServer::start().await;
     let backend = open(&upstream(kind, &server)).unwrap();
     (server, backend)
@@ -59,7 +59,7 @@ pub(crate) async fn chat(backend: &Arc<dyn Backend>, request: ChatRequest) -> (S
     (text, end)
 }
 
-fn forwarding(dialect: Dialect, path: &'static str, stream: bool) -> ForwardRequest {
+pub(crate) fn forwarding(dialect: Dialect, path: &'static str, stream: bool) -> ForwardRequest {
     let body = Blob(bytes::Bytes::from_static(b"{\"model\":\"talk\", \"x\" : 1}"));
     ForwardRequest { model: "talk".into(), dialect, path: path.into(), body, stream }
 }
@@ -76,7 +76,7 @@ pub(crate) async fn drain(mut answer: Forwarded) -> (String, Result<Option<Usage
     (String::from_utf8(all).unwrap(), Ok(answer.usage.get().copied()))
 }
 
-fn message_of(error: &BackendError) -> String {
+pub(crate) fn message_of(error: &BackendError) -> String {
     match error {
         BackendError::Failed(failure) => failure.to_string(),
         BackendError::Crashed => "crashed".into(),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
-use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, Sleep};
 
+use super::connection::Arriving;
 use crate::backend::BackendError;
 
 /// The longest line that is read, in bytes.
@@ -16,7 +16,7 @@ const MAX_LINE: usize = 4 * 1024 * 1024;
 
 /// The body of an answer.
 pub struct Body {
-    incoming: Incoming,
+    arriving: Arriving,
     stall: Duration,
     /// Made at the first wait: a body that is already there needs no timer.
     silence: Option<Pin<Box<Sleep>>>,
@@ -25,8 +25,8 @@ pub struct Body {
 }
 
 impl Body {
-    pub(super) fn new(incoming: Incoming, stall: Duration, limit: u64) -> Self {
-        Self { incoming, stall, silence: None, waiting: false, left: limit }
+    pub(super) fn new(arriving: Arriving, stall: Duration, limit: u64) -> Self {
+        Self { arriving, stall, silence: None, waiting: false, left: limit }
     }
 
     /// All of it, if it is not larger than `limit`.
@@ -58,7 +58,7 @@ impl Stream for Body {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            match Pin::new(&mut this.incoming).poll_frame(context) {
+            match this.arriving.poll_frame(context) {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => {
                     let cause = super::root(&error);

@@ -4,7 +4,7 @@
 //! Each dialect has a last word; without it the stream ends with an error.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -48,13 +48,15 @@ pub struct Checked {
     /// Whether the last line has its end, so that the next byte begins another.
     closed: bool,
     over: bool,
-    usage: Arc<OnceLock<Usage>>,
+    /// Where the tokens go that the server counted, as long as somebody wants to know.
+    usage: Weak<OnceLock<Usage>>,
 }
 
 impl Checked {
-    /// Checks `body`; the tokens that the server counted are put into `usage` at the end.
+    /// Checks `body`; the tokens that the server counted are put into `usage` at the end, if it is still there.
     #[must_use]
-    pub fn new(body: Body, ending: Ending, usage: Arc<OnceLock<Usage>>) -> Self {
+    pub fn new(body: Body, ending: Ending, usage: &Arc<OnceLock<Usage>>) -> Self {
+        let usage = Arc::downgrade(usage);
         Self { body, ending, tail: Vec::new(), closed: false, over: false, usage }
     }
 
@@ -116,8 +118,7 @@ impl Checked {
                     return Err(cut("it ends without \"done\":true"));
                 }
                 if let (Some(prompt_tokens), Some(completion_tokens)) = (last.prompt_eval_count, last.eval_count) {
-                    // Set once: nobody else has the cell for writing.
-                    let _ = self.usage.set(Usage { prompt_tokens, completion_tokens });
+                    self.counted(Usage { prompt_tokens, completion_tokens });
                 }
                 Ok(())
             }
@@ -127,11 +128,21 @@ impl Checked {
     /// Takes the tokens from the last `"usage": {…}`. Inside a text its quotes would be escaped.
     fn count(&self, tail: &[u8]) {
         const KEY: &[u8] = b"\"usage\":";
+        if self.usage.strong_count() == 0 {
+            return;
+        }
         let Some(at) = memchr::memmem::rfind(tail, KEY) else { return };
         let Some(rest) = tail.get(at + KEY.len()..) else { return };
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Option<Counted>>();
         if let Some(Ok(Some(counted))) = values.next() {
-            let _ = self.usage.set(counted.into());
+            self.counted(counted.into());
+        }
+    }
+
+    fn counted(&self, usage: Usage) {
+        if let Some(cell) = self.usage.upgrade() {
+            // Set once: nobody else has the cell for writing.
+            let _ = cell.set(usage);
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn carry(
     let ending = ending_of(path, request.stream, &answer)?;
     let Answer { content_type, body, .. } = answer;
     let body = match ending {
-        Some(ending) => Checked::new(body, ending, Arc::clone(&usage)).boxed(),
+        Some(ending) => Checked::new(body, ending, &usage).boxed(),
         None => body.boxed(),
     };
     Ok(Forwarded { status, content_type, body, usage })

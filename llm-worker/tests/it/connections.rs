@@ -1,0 +1,86 @@
+//! Connections to a model server: used again, replaced when the server closed them, closed when nobody wants them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::wire::Dialect;
+use llm_worker::backend::{Backend, BackendError};
+use llm_worker::upstream::Kind;
+
+use crate::fake_server::{FakeServer, Step, answer, end, head, piece};
+use crate::servers::{backend, drain, forwarding, message_of};
+
+const PATH: &str = "/v1/chat/completions";
+const WHOLE: &str = r#"{"choices":[{"finish_reason":"stop"}]}"#;
+const DONE: &str = "data: [DONE]\n\n";
+
+fn whole() -> Step {
+    answer(200, "application/json", WHOLE)
+}
+
+async fn ask(backend: &Arc<dyn Backend>, stream: bool) -> Result<String, BackendError> {
+    let (text, end) = drain(backend.forward(forwarding(Dialect::OpenAi, PATH, stream)).await?).await;
+    end.map(|_| text)
+}
+
+async fn asked(stream: bool, steps: Vec<Step>) -> (FakeServer, Arc<dyn Backend>, Result<String, BackendError>) {
+    let (server, backend) = backend(Kind::OpenAi).await;
+    server.on(PATH, steps);
+    let answer = ask(&backend, stream).await;
+    (server, backend, answer)
+}
+
+#[tokio::test]
+async fn requests_one_after_another_share_a_connection_and_those_at_once_do_not() {
+    let (server, backend, first) = asked(false, vec![whole()]).await;
+    assert_eq!(first.unwrap(), WHOLE);
+    for _ in 0..5 {
+        assert_eq!(ask(&backend, false).await.unwrap(), WHOLE);
+    }
+    server.on(PATH, vec![head("text/event-stream"), piece(DONE), end()]);
+    for _ in 0..5 {
+        assert_eq!(ask(&backend, true).await.unwrap(), DONE);
+    }
+    assert_eq!((server.accepted(), server.bodies(PATH).len()), (1, 11));
+    let (left, right) = tokio::join!(ask(&backend, true), ask(&backend, true));
+    assert_eq!((left.unwrap(), right.unwrap(), server.accepted()), (DONE.to_owned(), DONE.to_owned(), 2));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_in_between_is_replaced() {
+    let (server, backend, first) = asked(false, vec![whole(), Step::Close]).await;
+    assert_eq!(first.unwrap(), WHOLE);
+    for asked in 2..6 {
+        while server.open() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask(&backend, false).await.unwrap(), WHOLE);
+        assert_eq!((server.accepted(), server.bodies(PATH).len()), (asked, asked), "each request arrives once");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_a_server_read_is_never_sent_again() {
+    let (server, backend, first) = asked(false, vec![Step::Close]).await;
+    assert!(message_of(&first.unwrap_err()).contains("broke off"));
+    assert_eq!(server.bodies(PATH).len(), 1);
+    server.on(PATH, vec![whole()]);
+    assert_eq!(ask(&backend, false).await.unwrap(), WHOLE);
+    server.on(PATH, vec![Step::Close]);
+    assert!(message_of(&ask(&backend, false).await.unwrap_err()).contains("broke off"));
+    assert_eq!((server.accepted(), server.bodies(PATH).len()), (2, 3), "also on a connection that was used before");
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_wants_is_closed() {
+    let (server, backend, first) = asked(false, vec![whole()]).await;
+    assert_eq!(first.unwrap(), WHOLE);
+    assert_eq!(server.open(), 1);
+    tokio::time::pause();
+    while server.open() > 0 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    tokio::time::resume();
+    assert_eq!(ask(&backend, false).await.unwrap(), WHOLE);
+    assert_eq!(server.accepted(), 2);
+}
