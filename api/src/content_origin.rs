@@ -11,6 +11,7 @@ mod seal;
 pub(crate) use h5p::check as check_player;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -29,7 +30,7 @@ use crate::App;
 use crate::error::ApiError;
 use crate::extract::Caller;
 use crate::media;
-use crate::routes::client;
+use crate::routes::{Direct, client};
 
 use origin::{Origin, host_of, is_origin};
 use seal::Claims;
@@ -138,18 +139,20 @@ impl ContentOrigin {
     }
 }
 
-/// Outermost of all: a request for a host of packages does not come to the routes.
+/// Outermost of all: a request for a host of packages does not come to the routes, and one of the model API comes to
+/// its handler at once.
 ///
 /// A service rather than a layer, which a router would put around each of its routes and copy for every request.
 #[derive(Clone)]
 pub(crate) struct Diverted {
     app: App,
     routes: Router,
+    direct: Arc<[(Method, &'static str, Direct)]>,
 }
 
 impl Diverted {
-    pub(crate) fn new(app: App, routes: Router) -> Self {
-        Self { app, routes }
+    pub(crate) fn new(app: App, routes: Router, direct: Vec<(Method, &'static str, Direct)>) -> Self {
+        Self { app, routes, direct: direct.into() }
     }
 }
 
@@ -164,7 +167,15 @@ impl Service<Request> for Diverted {
 
     fn call(&mut self, request: Request) -> Self::Future {
         match label_of(&self.app.content, &request) {
-            None => Either::Left(self.routes.call(request)),
+            None => {
+                let wanted = |(method, path, _): &&(Method, &str, Direct)| {
+                    *path == request.uri().path() && method == request.method()
+                };
+                match self.direct.iter().find(wanted) {
+                    Some((_, _, direct)) => Either::Right(direct(request, self.app.clone())),
+                    None => Either::Left(self.routes.call(request)),
+                }
+            }
             Some(label) => {
                 let app = self.app.clone();
                 Either::Right(async move { Ok(shown(&app, label, request).await) }.boxed())

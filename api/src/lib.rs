@@ -160,8 +160,8 @@ impl Api {
             content: Arc::new(content),
             shutdown,
         }));
-        let routes = routes::all().into_router(&app).with_state(app.clone());
-        Self { service: content_origin::Diverted::new(app, routes) }
+        let (routes, direct) = routes::all().into_router(&app);
+        Self { service: content_origin::Diverted::new(app.clone(), routes.with_state(app), direct) }
     }
 
     /// The service, for calls in process.

@@ -1,12 +1,17 @@
 //! The table of contents: every route, its action, its handler and what it says of itself.
 
+use std::convert::Infallible;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 use domain::policy::Action;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use crate::App;
 use crate::doc::{About, about};
@@ -60,12 +65,17 @@ pub struct Entry {
     pub action: Action,
 }
 
+/// A handler without a router around it.
+pub(crate) type Direct = Box<dyn Fn(Request, App) -> BoxFuture<'static, Result<Response, Infallible>> + Send + Sync>;
+
 /// Routes as they are put together. There is no way in without an action.
 #[derive(Default)]
 pub(crate) struct Routes {
     router: Router<App>,
     /// Beside the layers that the others have: these find their caller themselves.
     lean: Router<App>,
+    /// The same again, to be found without the router, which would be a twentieth of the work of such a request.
+    direct: Vec<(Method, &'static str, Direct)>,
     pub(crate) table: Vec<(Entry, About)>,
 }
 
@@ -98,15 +108,17 @@ impl Routes {
         T: 'static,
     {
         let filter = if method == Method::POST { MethodFilter::POST } else { MethodFilter::GET };
-        let route = MethodRouter::new().on(filter, handler);
+        let route = MethodRouter::new().on(filter, handler.clone());
+        let direct = move |request, app| handler.clone().call(request, app).map(Ok).boxed();
+        self.direct.push((method.clone(), path, Box::new(direct)));
         self.lean = std::mem::take(&mut self.lean).route(path, route);
         self.table.push((Entry { method, path, action }, about));
     }
 
-    /// The router with its layers.
+    /// The router with its layers, and what a request may be given to past it.
     #[expect(clippy::disallowed_methods, reason = "the two halves of the one table of contents")]
-    pub(crate) fn into_router(self, app: &App) -> Router<App> {
-        layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean)
+    pub(crate) fn into_router(self, app: &App) -> (Router<App>, Vec<(Method, &'static str, Direct)>) {
+        (layer::around(self.router.fallback(layer::nothing_here), app).merge(self.lean), self.direct)
     }
 
     pub(crate) fn entries(self) -> Vec<Entry> {
