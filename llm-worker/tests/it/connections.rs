@@ -8,7 +8,7 @@ use llm_worker::backend::{Backend, BackendError};
 use llm_worker::upstream::Kind;
 
 use crate::fake_server::{FakeServer, Step, answer, end, head, piece};
-use crate::servers::{backend, drain, forwarding, message_of};
+use crate::servers::{asking, backend, chat, drain, forwarding, message_of};
 
 const PATH: &str = "/v1/chat/completions";
 const WHOLE: &str = r#"{"choices":[{"finish_reason":"stop"}]}"#;
@@ -44,6 +44,29 @@ async fn requests_one_after_another_share_a_connection_and_those_at_once_do_not(
     assert_eq!((server.accepted(), server.bodies(PATH).len()), (1, 11));
     let (left, right) = tokio::join!(ask(&backend, true), ask(&backend, true));
     assert_eq!((left.unwrap(), right.unwrap(), server.accepted()), (DONE.to_owned(), DONE.to_owned(), 2));
+}
+
+#[tokio::test]
+async fn a_chat_that_ended_gives_its_connection_back() {
+    let last = "{\"message\":{\"content\":\"\"},\"done\":true,\"prompt_eval_count\":7,\"eval_count\":3}\n";
+    for (kind, path, content_type, last) in
+        [(Kind::OpenAi, PATH, "text/event-stream", DONE), (Kind::Ollama, "/api/chat", "application/x-ndjson", last)]
+    {
+        let (server, backend) = backend(kind).await;
+        server.on(path, vec![head(content_type), piece(last), end()]);
+        chat(&backend, asking("talk", "hi")).await.1.unwrap();
+        let before = server.accepted();
+        for _ in 0..5 {
+            chat(&backend, asking("talk", "hi")).await.1.unwrap();
+        }
+        assert_eq!(server.accepted(), before, "{path}");
+        // A server that does not end its body has the chat's answer all the same, and another connection.
+        server.on(path, vec![head(content_type), piece(last), Step::Hang]);
+        chat(&backend, asking("talk", "hi")).await.1.unwrap();
+        server.on(path, vec![head(content_type), piece(last), end()]);
+        chat(&backend, asking("talk", "hi")).await.1.unwrap();
+        assert_eq!(server.accepted(), before + 1, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub(crate) async fn backend(kind: Kind) -> (FakeServer, Arc<dyn Backend>) {
     (server, backend)
 }
 
-fn asking(model: &str, text: &str) -> ChatRequest {
+pub(crate) fn asking(model: &str, text: &str) -> ChatRequest {
     let messages = vec![Message { role: Role::User, content: text.into() }];
     ChatRequest { model: model.into(), messages, max_tokens: 20, ..ChatRequest::default() }
 }

@@ -13,6 +13,8 @@ use crate::backend::BackendError;
 
 /// The longest line that is read, in bytes.
 const MAX_LINE: usize = 4 * 1024 * 1024;
+/// How long the end of a body may take once its last word is there.
+const AFTER: Duration = Duration::from_millis(100);
 
 /// The body of an answer.
 pub struct Body {
@@ -103,6 +105,12 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Reads on to the end after the last word, so that the connection can serve again. A server that has not ended
+    /// its body soon after loses the connection.
+    pub async fn finish(mut self) {
+        let _ = tokio::time::timeout(AFTER, async { while let Some(Ok(_)) = self.body.next().await {} }).await;
+    }
+
     /// The next line that is not empty, without its end; nothing at the end of the body.
     ///
     /// # Errors

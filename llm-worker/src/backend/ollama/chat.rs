@@ -96,6 +96,7 @@ impl Ollama {
                 return Err(BackendError::Failed(Failure::Cancelled));
             }
             if parsed.done {
+                lines.finish().await;
                 let usage = match (parsed.prompt_eval_count, parsed.eval_count) {
                     (Some(prompt_tokens), Some(completion_tokens)) => Some(Usage { prompt_tokens, completion_tokens }),
                     _ => None,

@@ -99,6 +99,7 @@ pub(super) async fn chat(
     while let Some(line) = lines.next().await? {
         let Some(data) = data_of(&line) else { continue };
         if data == b"[DONE]" {
+            lines.finish().await;
             return Ok(end);
         }
         let chunk: Chunk = serde_json::from_slice(data)
