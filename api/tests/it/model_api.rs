@@ -196,6 +196,11 @@ store::both_databases!(refusals_speak_the_protocol_and_name_the_reason, |store| 
     for headers in [[("lyceum-class", "urgent")], [("lyceum-deadline-ms", "soon")]] {
         assert_eq!(post(&world, &key, "/v1/chat/completions", &sound, &headers).await.status, StatusCode::BAD_REQUEST);
     }
+    // What looks like the pattern of a route is a name like any other; a door's other methods are refused by name.
+    let get = |path| world.send(request(Some(&key), Method::GET, path, None, &[]));
+    assert_eq!(get("/v1/models/{model}").await.json()["error"]["code"], "model_not_found");
+    assert_eq!(get("/v1/models/echo").await.json()["id"], "echo");
+    assert_eq!(get("/v1/chat/completions").await.status, StatusCode::METHOD_NOT_ALLOWED);
     // Nothing that fetches, makes or removes a model is there.
     for path in ["/api/pull", "/api/push", "/api/create", "/api/delete", "/api/copy", "/api/blobs/sha256:00"] {
         let status = post(&world, &key, path, &sound, &[]).await.status;
