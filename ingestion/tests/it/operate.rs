@@ -85,9 +85,8 @@ both_databases!(a_run_that_is_told_to_stop_keeps_every_vector_that_was_made, |st
     let worker = Worker { answers: Some(answers.clone()), ..Worker::default() };
     let bench = Bench::new(&store, Some(&worker)).await;
     let id = bench.pipeline.start(&bench.actor, asked(&pages(&bench, 8))).await.unwrap();
-    // The first vectors are written while the model has the next texts and does not answer.
+    // Four vectors are written, and the model has the next texts, which it does not answer yet.
     until(&bench, id, |status| status.run.stage == Stage::Embed && status.run.done == 4).await;
-    assert_eq!(answers.available_permits(), 0);
     bench.stop.cancel();
     answers.add_permits(1);
     let folder = bench.shut_down().await;

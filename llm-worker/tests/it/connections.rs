@@ -23,16 +23,17 @@ async fn ask(backend: &Arc<dyn Backend>, stream: bool) -> Result<String, Backend
     end.map(|_| text)
 }
 
-async fn asked(stream: bool, steps: Vec<Step>) -> (FakeServer, Arc<dyn Backend>, Result<String, BackendError>) {
+/// A server that answers so, and its answer to a first request.
+async fn asked(steps: Vec<Step>) -> (FakeServer, Arc<dyn Backend>, Result<String, BackendError>) {
     let (server, backend) = backend(Kind::OpenAi).await;
     server.on(PATH, steps);
-    let answer = ask(&backend, stream).await;
+    let answer = ask(&backend, false).await;
     (server, backend, answer)
 }
 
 #[tokio::test]
 async fn requests_one_after_another_share_a_connection_and_those_at_once_do_not() {
-    let (server, backend, first) = asked(false, vec![whole()]).await;
+    let (server, backend, first) = asked(vec![whole()]).await;
     assert_eq!(first.unwrap(), WHOLE);
     for _ in 0..5 {
         assert_eq!(ask(&backend, false).await.unwrap(), WHOLE);
@@ -71,20 +72,20 @@ async fn a_chat_that_ended_gives_its_connection_back() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_closed_in_between_is_replaced() {
-    let (server, backend, first) = asked(false, vec![whole(), Step::Close]).await;
+    let (server, backend, first) = asked(vec![whole(), Step::Close]).await;
     assert_eq!(first.unwrap(), WHOLE);
-    for asked in 2..6 {
+    for count in 2..6 {
         while server.open() > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(ask(&backend, false).await.unwrap(), WHOLE);
-        assert_eq!((server.accepted(), server.bodies(PATH).len()), (asked, asked), "each request arrives once");
+        assert_eq!((server.accepted(), server.bodies(PATH).len()), (count, count), "each request arrives once");
     }
 }
 
 #[tokio::test]
 async fn a_request_that_a_server_read_is_never_sent_again() {
-    let (server, backend, first) = asked(false, vec![Step::Close]).await;
+    let (server, backend, first) = asked(vec![Step::Close]).await;
     assert!(message_of(&first.unwrap_err()).contains("broke off"));
     assert_eq!(server.bodies(PATH).len(), 1);
     server.on(PATH, vec![whole()]);
@@ -96,7 +97,7 @@ async fn a_request_that_a_server_read_is_never_sent_again() {
 
 #[tokio::test]
 async fn a_connection_that_nobody_wants_is_closed() {
-    let (server, backend, first) = asked(false, vec![whole()]).await;
+    let (server, backend, first) = asked(vec![whole()]).await;
     assert_eq!(first.unwrap(), WHOLE);
     assert_eq!(server.open(), 1);
     tokio::time::pause();
